@@ -1,0 +1,25 @@
+/*
+ * mem.h - allocation in three shapes.
+ * mem_new aborts when memory is gone: small fixed-size objects of our own. mem_try* may fail: sizes
+ * that come from outside. mem_try* pass the fault point "mem" of lib/base/fault.h.
+ */
+#ifndef MILLRACE_LIB_BASE_MEM_H
+#define MILLRACE_LIB_BASE_MEM_H
+
+#include <stddef.h>
+
+/* Zeroed; aborts when memory is gone. Free with mem_free. */
+void *mem_new(size_t bytes);
+/* Zeroed array; NULL when memory is gone or count * bytes overflows. */
+void *mem_try_array(size_t count, size_t bytes);
+/* Like realloc of an array; NULL leaves the old block as it was. New room is not zeroed. */
+void *mem_try_grow(void *block, size_t count, size_t bytes);
+/* NULL is fine. */
+void mem_free(void *block);
+
+#define MEM_NEW(type) ((type *)mem_new(sizeof(type)))
+
+/* Makes sure that an array has room for one more; doubles; aborts when memory is gone. */
+void *mem_reserve(void *block, size_t count, size_t *capacity, size_t bytes);
+
+#endif
