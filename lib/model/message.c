@@ -35,7 +35,7 @@ size_t message_field_size(const struct message_field *field)
     case FIELD_KIND_COUNT:
         break;
     }
-    CHECK(!"field kind in range");
+    check_failed(__FILE__, __LINE__, "field kind in range");
 }
 
 /* Where the field's elements are, and how many: one for a singular field. */
@@ -279,7 +279,7 @@ static enum status print_element(const struct message_field *field,
     case FIELD_KIND_COUNT:
         break;
     }
-    CHECK(!"field kind in range");
+    check_failed(__FILE__, __LINE__, "field kind in range");
 }
 
 static enum status print_field(const struct message_field *field,
