@@ -1,0 +1,202 @@
+/*
+ * nodemgr.c - the door of the node manager's machine: dispatch, deadline, checks.
+ */
+#include "nodemgr/core/nodemgr.h"
+
+#include "lib/base/check.h"
+#include "lib/base/mem.h"
+#include "nodemgr/core/nodemgr_internal.h"
+
+enum status
+nodemgr_open(const struct nodemgr_settings *settings, uint64_t seed, struct nodemgr **ret_nodemgr)
+{
+    if (settings->self.node_id == 0 || settings->rm_address.length == 0 ||
+        settings->grant_verify == NULL || settings->capacity.memory_bytes == 0)
+        return ERR_INVALID;
+    struct nodemgr *nodemgr = MEM_NEW(struct nodemgr);
+    nodemgr->settings = *settings;
+    struct nodemgr_settings *own = &nodemgr->settings;
+    own->term_grace_ms = own->term_grace_ms > 0 ? own->term_grace_ms : 250;
+    own->retry_min_ms = own->retry_min_ms > 0 ? own->retry_min_ms : 50;
+    own->retry_max_ms = own->retry_max_ms > 0 ? own->retry_max_ms : 2000;
+    own->call_timeout_ms = own->call_timeout_ms > 0 ? own->call_timeout_ms : 5000;
+    nodemgr->rng = rng_seed(seed);
+    nodemgr->backoff_ms = own->retry_min_ms;
+    nodemgr->next_tag = NODEMGR_TAG_FIRST;
+    nodemgr->call_at_ms = INT64_MAX; /* until EVENT_START */
+    nodemgr->by_tag = map_u64_open();
+    nodemgr->containers = map_open();
+    nodemgr->apps = map_open();
+    nodemgr->forgotten = map_open();
+    for (size_t i = 0; i < settings->known_apps_count; i++)
+        nodemgr_app_add(nodemgr, &settings->known_apps[i]);
+    own->known_apps = NULL;
+    own->known_apps_count = 0;
+    *ret_nodemgr = nodemgr;
+    return OK;
+}
+
+void nodemgr_close(struct nodemgr *nodemgr)
+{
+    if (!nodemgr)
+        return;
+    nodemgr_apps_free(nodemgr);
+    map_u64_close(nodemgr->by_tag);
+    map_close(nodemgr->containers);
+    map_close(nodemgr->apps);
+    map_close(nodemgr->forgotten);
+    mem_free(nodemgr);
+}
+
+/* --- requests --------------------------------------------------------------------------------- */
+static void start_container(struct nodemgr *nodemgr,
+                            const struct event *event,
+                            struct actions *actions)
+{
+    const struct nm_start_container_request *request = event->message;
+    struct nodemgr_grant grant = {0};
+    enum status status = nodemgr->settings.grant_verify(nodemgr->settings.grant_context,
+                                                        request->token,
+                                                        &request->container,
+                                                        nodemgr->settings.self.node_id,
+                                                        event->wall_ms,
+                                                        &grant);
+    if (status != OK) {
+        actions_fail(actions,
+                     event->call,
+                     status,
+                     "the token is not the resource manager's grant of this container on this node");
+        return;
+    }
+    if (request->launch.arguments_count == 0) {
+        actions_fail(actions, event->call, ERR_INVALID, "the launch has no command to run");
+        return;
+    }
+    nodemgr_container_start(nodemgr,
+                            &request->container,
+                            &grant.resource,
+                            grant.user,
+                            &request->launch,
+                            &event->call,
+                            actions);
+}
+
+static void stop_container(struct nodemgr *nodemgr,
+                           const struct event *event,
+                           struct actions *actions)
+{
+    static const struct nm_stop_container_response response = {0};
+    const struct nm_stop_container_request *request = event->message;
+    struct nodemgr_container *container = nodemgr_container_find(nodemgr, &request->container);
+    if (container && !slice_equal(container->user, event->user) &&
+        !slice_equal_string(event->user, "millrace")) {
+        actions_fail(actions,
+                     event->call,
+                     ERR_DENIED,
+                     "the container belongs to %.*s",
+                     SLICE_ARGS(container->user));
+        return;
+    }
+    if (container)
+        nodemgr_container_kill(
+            nodemgr, container, NODEMGR_EXIT_BY_MASTER, request->diagnostics, actions);
+    /* A container that is over, or was never here, is as stopped as asked. */
+    actions_reply(actions, event->call, &nm_stop_container_response_type, &response);
+}
+
+static void list_containers(const struct nodemgr *nodemgr,
+                            const struct event *event,
+                            struct actions *actions)
+{
+    struct rm_container_status *statuses = ARENA_ARRAY(
+        actions->arena, struct rm_container_status, map_count(nodemgr->containers) + 1);
+    struct nm_list_containers_response response = {.containers = statuses};
+    size_t cursor = 0;
+    void *value;
+    while (map_next(nodemgr->containers, &cursor, NULL, &value))
+        nodemgr_container_status(value, &statuses[response.containers_count++]);
+    actions_reply(actions, event->call, &nm_list_containers_response_type, &response);
+}
+
+static void request(struct nodemgr *nodemgr, const struct event *event, struct actions *actions)
+{
+    if (event->method == METHOD_NODE_MANAGER_START_CONTAINER)
+        start_container(nodemgr, event, actions);
+    else if (event->method == METHOD_NODE_MANAGER_STOP_CONTAINER)
+        stop_container(nodemgr, event, actions);
+    else if (event->method == METHOD_NODE_MANAGER_LIST_CONTAINERS)
+        list_containers(nodemgr, event, actions);
+    else
+        actions_fail(actions, event->call, ERR_UNSUPPORTED, "not a node manager's method");
+}
+
+/* --- the door --------------------------------------------------------------------------------- */
+void nodemgr_step(struct nodemgr *nodemgr, const struct event *event, struct actions *ret_actions)
+{
+    nodemgr->now_ms = event->now_ms;
+    switch (event->kind) {
+    case EVENT_START:
+        nodemgr->call_at_ms = event->now_ms;
+        break;
+    case EVENT_REQUEST:
+        request(nodemgr, event, ret_actions);
+        break;
+    case EVENT_RESPONSE:
+        nodemgr_registration_response(nodemgr, event, ret_actions);
+        break;
+    case EVENT_EFFECT_DONE:
+        nodemgr_container_effect_done(nodemgr, event, ret_actions);
+        break;
+    case EVENT_LOCAL:
+        nodemgr_container_local(nodemgr, event, ret_actions);
+        break;
+    case EVENT_STOP:
+        nodemgr_registration_stop(nodemgr, ret_actions);
+        break;
+    case EVENT_TICK:
+    case EVENT_REPLAY: /* it has no journal */
+    case EVENT_REQUEST_CANCELLED: /* starts are answered in any case */
+        break;
+    }
+    nodemgr_container_tick(nodemgr, ret_actions);
+    nodemgr_registration_advance(nodemgr, ret_actions);
+}
+
+int64_t nodemgr_deadline_ms(const struct nodemgr *nodemgr)
+{
+    int64_t deadline = nodemgr_registration_deadline_ms(nodemgr);
+    size_t cursor = 0;
+    void *value;
+    while (map_next(nodemgr->containers, &cursor, NULL, &value)) {
+        const struct nodemgr_container *container = value;
+        if (container->kill_at_ms < deadline)
+            deadline = container->kill_at_ms;
+    }
+    return deadline;
+}
+
+void nodemgr_check(const struct nodemgr *nodemgr)
+{
+    struct resource used = {0};
+    size_t reporting = 0;
+    size_t cursor = 0;
+    void *value;
+    while (map_next(nodemgr->containers, &cursor, NULL, &value)) {
+        const struct nodemgr_container *container = value;
+        bool has_process = container->state == NC_RUNNING || container->state == NC_KILLING ||
+                           container->state == NC_KILLED_HARD;
+        CHECK(has_process == (container->process_id != 0)); /* NM-2 */
+        CHECK(map_u64_get(nodemgr->by_tag, container->tag) == container);
+        reporting += container->is_reporting;
+        if (container->state == NC_COMPLETED)
+            continue;
+        CHECK(container->app != NULL);
+        used.memory_bytes += container->resource.memory_bytes;
+        used.vcores += container->resource.vcores;
+    }
+    CHECK(used.memory_bytes == nodemgr->used.memory_bytes);
+    CHECK(used.vcores == nodemgr->used.vcores);
+    CHECK(used.memory_bytes <= nodemgr->settings.capacity.memory_bytes); /* NM-1 */
+    CHECK(used.vcores <= nodemgr->settings.capacity.vcores);
+    CHECK(reporting == 0 || nodemgr->report_out); /* NM-3, NM-5 */
+}
