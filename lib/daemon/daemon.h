@@ -1,0 +1,128 @@
+/*
+ * daemon.h - the main function of all daemons.
+ *
+ * A daemon is a struct daemon_definition and "int main: return daemon_main(argc, argv,
+ * &definition)". daemon_main does, in order: block signals; options and settings; its folder, lock
+ * file and log; fork the launcher (if wanted); node id and incarnation; the cluster's secret; gRPC
+ * server on loopback, refusing calls for now; definition->open (makes the machine); journal replay;
+ * definition->start; EVENT_START; the credential socket; the address file. Then it waits. SIGTERM
+ * or SIGINT become EVENT_STOP; after ACTION_EXIT, or stop_ms later, definition->stop, servers,
+ * journal and machine close in that order. Exit codes: docs/exit-codes.md.
+ *
+ * A call without a valid bearer token is refused with ERR_UNAUTHENTICATED before anything else. A
+ * token's subject becomes event.user: "user:alice" is "alice", "daemon:rm" is "millrace",
+ * "container:..." stays as it is (and so does "user:millrace", so that nobody can be a daemon by
+ * name).
+ */
+#ifndef MILLRACE_LIB_DAEMON_DAEMON_H
+#define MILLRACE_LIB_DAEMON_DAEMON_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "lib/base/error.h"
+#include "lib/base/slice.h"
+#include "lib/base/status.h"
+#include "lib/daemon/settings.h"
+#include "lib/daemon/shell.h"
+
+struct daemon;
+struct arena;
+struct launcher;
+struct launcher_host;
+struct log;
+struct rpc_client;
+struct token_secret;
+struct workers;
+
+/* docs/exit-codes.md is the list for people; a test compares the two. */
+enum {
+    EXIT_STOPPED = 0,        /* asked to stop, and did */
+    EXIT_FAILED = 1,         /* could not start, or an effect nobody can live without failed */
+    EXIT_USAGE = 2,          /* bad option, setting or value */
+    EXIT_BUSY = 3,           /* another process has the folder */
+    EXIT_CORRUPT = 4,        /* the journal is damaged; nothing was changed */
+    EXIT_JOURNAL_FAILED = 5, /* a write or sync of the journal failed while running */
+    EXIT_STOP_TIMEOUT = 6,   /* asked to stop, but the machine was not done within stop_ms */
+    EXIT_LAUNCHER_LOST = 7   /* the process that starts containers died */
+};
+
+struct daemon_definition {
+    const char *name;    /* "rm": program mr-rm, rm.addr, rm.lock, rm.log, the log's component */
+    const char *purpose; /* one sentence for --help */
+    const struct machine_door *door;
+    const struct setting *settings; /* its own; the common ones are added */
+    size_t settings_count;
+    const char *const *services; /* "ResourceManager", "NodeTracker", NULL */
+    bool has_launcher;
+    /*
+     * Makes the daemon's state and its machine, from daemon_* below. It may open servers (HTTP,
+     * descriptors) whose addresses the machine must know, and tell them by daemon_set_*; what they
+     * ask the shell is refused with ERR_UNAVAILABLE until the start. On failure nothing is left.
+     */
+    enum status (*open)(struct daemon *daemon,
+                        void **ret_state,
+                        void **ret_machine,
+                        struct error *reterr_error);
+    /* The journal is replayed; called before EVENT_START. May be NULL. */
+    enum status (*start)(void *state, struct error *reterr_error);
+    /* ACTION_EFFECT; see struct shell_host. NULL when the machine has none. */
+    void (*effect)(void *state, struct shell *shell, uint64_t tag, int effect, const void *data);
+    /*
+     * Says whether user (authenticated) may call method; any thread. NULL: everybody may. Daemons
+     * are the user "millrace".
+     */
+    bool (*may_call)(void *state, enum method method, struct slice user);
+    /* The machine has stepped for the last time: stop own servers and threads. May be NULL. */
+    void (*stop)(void *state);
+    /* Frees state, after shell and machine are closed. May be NULL when state is. */
+    void (*close)(void *state);
+};
+
+/* Returns the process's exit code. */
+int daemon_main(int argc, char **argv, const struct daemon_definition *definition);
+
+/* What definition->open and all that runs later may use; all live until definition->close. */
+const struct settings *daemon_settings(const struct daemon *daemon);
+struct log *daemon_log(const struct daemon *daemon);
+struct shell *daemon_shell(const struct daemon *daemon);
+/* Started by then: launches are possible from definition->start on. NULL without has_launcher. */
+struct launcher *daemon_launcher(const struct daemon *daemon);
+/* Threads for blocking effects; setting daemon.workers. */
+struct workers *daemon_workers(const struct daemon *daemon);
+const char *daemon_directory(const struct daemon *daemon);
+const char *daemon_cluster_directory(const struct daemon *daemon);
+/* "127.0.0.1:port" of the gRPC server; kept over restarts when the port is still free. */
+const char *daemon_rpc_address(const struct daemon *daemon);
+/* The port to listen on for HTTP: the setting daemon.http_port, else the one used last, else 0. */
+uint16_t daemon_http_port(const struct daemon *daemon);
+void daemon_set_http_address(struct daemon *daemon, const char *address);
+void daemon_set_fd_socket(struct daemon *daemon, const char *path);
+/* Random, made when the folder was first used; never 0. */
+uint64_t daemon_node_id(const struct daemon *daemon);
+/* 1 for the first start in this folder, one more with each start. */
+uint64_t daemon_incarnation(const struct daemon *daemon);
+/* The host's name as locality compares it, and "/rack0": settings daemon.host, daemon.rack. */
+const char *daemon_host(const struct daemon *daemon);
+const char *daemon_rack(const struct daemon *daemon);
+/* The key that signs tokens and grants. */
+struct slice daemon_secret(const struct daemon *daemon);
+/* A token of the user "millrace", renewed in time: for calls the daemon makes outside its machine.
+ */
+struct slice daemon_token(struct daemon *daemon, struct arena *arena);
+/*
+ * The gRPC address of role ("namenode", "rm"): setting <role>.address when given, else the cluster
+ * folder's. Asked anew each time, since a daemon may come back elsewhere.
+ */
+MUST_USE enum status daemon_find(struct daemon *daemon,
+                                 const char *role,
+                                 struct arena *arena,
+                                 const char **ret_address,
+                                 struct error *reterr_error);
+/* The launcher host of a daemon with has_launcher: called before definition->start returns. */
+MUST_USE enum status daemon_start_launcher(struct daemon *daemon,
+                                           const struct launcher_host *host,
+                                           struct error *reterr_error);
+
+#endif
