@@ -1,0 +1,74 @@
+/*
+ * crc32c.c - the checksum by ISA-L (which picks its kernel at run time), by table, and the algebra
+ * that joins two checksums: appending zeros is multiplication by a power of x modulo the
+ * polynomial.
+ */
+#include "lib/base/crc32c.h"
+
+#include <limits.h>
+
+#include <isa-l/crc.h>
+
+#define CRC32C_POLYNOMIAL 0x82f63b78u /* 0x1edc6f41 with its bits reversed */
+
+uint32_t crc32c_update(uint32_t crc, const void *data, size_t length)
+{
+    /* ISA-L takes a pointer to non-const bytes that it does not change, and an int. */
+    unsigned char *at = (unsigned char *)(uintptr_t)data;
+    unsigned int inverted = ~crc;
+    while (length > 0) {
+        int part = length > INT_MAX ? INT_MAX : (int)length;
+        inverted = crc32_iscsi(at, part, inverted);
+        at += part;
+        length -= (size_t)part;
+    }
+    return ~inverted;
+}
+
+static uint32_t crc32c_table_entry(uint32_t byte)
+{
+    uint32_t crc = byte;
+    for (unsigned bit = 0; bit < 8; bit++)
+        crc = (crc >> 1) ^ ((crc & 1) != 0 ? CRC32C_POLYNOMIAL : 0);
+    return crc;
+}
+
+uint32_t crc32c_update_plain(uint32_t crc, const void *data, size_t length)
+{
+    /* Made anew in every call: sixteen entries for half bytes cost less than a shared table. */
+    uint32_t table[16];
+    for (uint32_t i = 0; i < 16; i++)
+        table[i] = crc32c_table_entry(i * 16);
+    const uint8_t *bytes = data;
+    uint32_t inverted = ~crc;
+    for (size_t i = 0; i < length; i++) {
+        inverted ^= bytes[i];
+        inverted = (inverted >> 4) ^ table[inverted & 15];
+        inverted = (inverted >> 4) ^ table[inverted & 15];
+    }
+    return ~inverted;
+}
+
+/* Product of two polynomials modulo ours; bit 31 is the coefficient of x^0. */
+static uint32_t crc32c_multiply(uint32_t left, uint32_t right)
+{
+    uint32_t product = 0;
+    for (uint32_t bit = (uint32_t)1 << 31; bit != 0; bit >>= 1) {
+        if ((left & bit) != 0)
+            product ^= right;
+        right = (right >> 1) ^ ((right & 1) != 0 ? CRC32C_POLYNOMIAL : 0);
+    }
+    return product;
+}
+
+uint32_t crc32c_combine(uint32_t crc_first, uint32_t crc_second, uint64_t length_second)
+{
+    uint32_t shift = (uint32_t)1 << 31;  /* x^0 */
+    uint32_t square = (uint32_t)1 << 23; /* x^8: one byte of zeros */
+    for (uint64_t rest = length_second; rest != 0; rest >>= 1) {
+        if ((rest & 1) != 0)
+            shift = crc32c_multiply(shift, square);
+        square = crc32c_multiply(square, square);
+    }
+    return crc32c_multiply(shift, crc_first) ^ crc_second;
+}
