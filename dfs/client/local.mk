@@ -1,0 +1,2 @@
+noinst_LIBRARIES += dfs/libdfsclient.a
+dfs_libdfsclient_a_SOURCES =

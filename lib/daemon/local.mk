@@ -1,0 +1,2 @@
+noinst_LIBRARIES += lib/libdaemon.a
+lib_libdaemon_a_SOURCES =

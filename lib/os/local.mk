@@ -1,0 +1,2 @@
+noinst_LIBRARIES += lib/libos.a
+lib_libos_a_SOURCES =

@@ -1,0 +1,2 @@
+noinst_LIBRARIES += lib/libservices.a
+lib_libservices_a_SOURCES =

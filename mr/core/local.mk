@@ -1,0 +1,2 @@
+noinst_LIBRARIES += mr/libmrcore.a
+mr_libmrcore_a_SOURCES =

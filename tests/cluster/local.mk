@@ -1,0 +1,1 @@
+# CLUSTER_TESTS += tests/cluster/test_<what>

@@ -1,0 +1,1 @@
+# SIM_TESTS += tests/sim/test_<what>

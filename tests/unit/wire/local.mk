@@ -1,0 +1,2 @@
+# UNIT_TESTS += tests/unit/wire/test_<unit>
+# tests_unit_wire_test_<unit>_LDADD = $(UNIT_LIBS) $(WIRE_LIBS)
