@@ -1,18 +1,19 @@
 /*
  * dfs.h - the filesystem client: namespace calls, a writer and a reader.
  *
- * Guarantees. A file exists for readers when dfs_writer_complete has returned OK, and then survives the
- * loss of power on any minority of the hosts that hold it; before that nothing of it is seen. No byte
- * that does not match its checksum is handed out: a bad replica is reported and the next one is read.
- * A call that fails for a passing reason (namenode restarting, safe mode, no answer) is repeated with
- * the same request id until settings.deadline_ms; a mutation takes effect at most once.
+ * Guarantees. A file exists for readers when dfs_writer_complete has returned OK, and then survives
+ * the loss of power on any minority of the hosts that hold it; before that nothing of it is seen.
+ * No byte that does not match its checksum is handed out: a bad replica is reported and the next
+ * one is read. A call that fails for a passing reason (namenode restarting, safe mode, no answer)
+ * is repeated with the same request id until settings.deadline_ms; a mutation takes effect at most
+ * once.
  *
- * Threads. A struct dfs may be used by any number of threads; one writer or reader by one thread at a
- * time. Paths are absolute, UTF-8, "/"-separated; the namenode judges them.
+ * Threads. A struct dfs may be used by any number of threads; one writer or reader by one thread at
+ * a time. Paths are absolute, UTF-8, "/"-separated; the namenode judges them.
  *
- * Errors. Every function sets *reterr_error (may be NULL) to a sentence for people when it fails, and
- * leaves its ret_ arguments untouched. Structs returned into an arena live as long as that arena.
- * Source: docs/protocols/data-plane.md, proto/dfs.proto.
+ * Errors. Every function sets *reterr_error (may be NULL) to a sentence for people when it fails,
+ * and leaves its ret_ arguments untouched. Structs returned into an arena live as long as that
+ * arena. Source: docs/protocols/data-plane.md, proto/dfs.proto.
  */
 #ifndef MILLRACE_DFS_CLIENT_DFS_H
 #define MILLRACE_DFS_CLIENT_DFS_H
@@ -95,8 +96,10 @@ MUST_USE enum status dfs_rename(struct dfs *dfs,
                                 struct slice destination,
                                 struct error *reterr_error);
 /* ERR_NOT_FOUND, ERR_NOT_EMPTY for a directory with entries unless recursive. */
-MUST_USE enum status
-dfs_delete(struct dfs *dfs, struct slice path, bool recursive, struct error *reterr_error);
+MUST_USE enum status dfs_delete(struct dfs *dfs,
+                                struct slice path,
+                                bool recursive,
+                                struct error *reterr_error);
 MUST_USE enum status dfs_set_permission(struct dfs *dfs,
                                         struct slice path,
                                         uint32_t permission,
@@ -148,9 +151,9 @@ MUST_USE enum status dfs_create(struct dfs *dfs,
                                 struct dfs_writer **ret_writer,
                                 struct error *reterr_error);
 /*
- * Appends. A block that is full is sent and acknowledged by min_replicas datanodes before this returns;
- * when the pipeline breaks the block is sent again to other nodes. After a failure the writer can only
- * be closed.
+ * Appends. A block that is full is sent and acknowledged by min_replicas datanodes before this
+ * returns; when the pipeline breaks the block is sent again to other nodes. After a failure the
+ * writer can only be closed.
  */
 MUST_USE enum status dfs_writer_write(struct dfs_writer *writer,
                                       const void *data,
@@ -176,8 +179,8 @@ MUST_USE enum status dfs_write_file(struct dfs *dfs,
 /* --- reading --------------------------------------------------------------------------------- */
 
 /*
- * Opens a file for reading. [offset, offset + length) is the part that will probably be read (0, 0: the
- * whole file): its blocks are looked up at once, others when they are needed.
+ * Opens a file for reading. [offset, offset + length) is the part that will probably be read (0, 0:
+ * the whole file): its blocks are looked up at once, others when they are needed.
  */
 MUST_USE enum status dfs_reader_open(struct dfs *dfs,
                                      struct slice path,
@@ -188,11 +191,11 @@ MUST_USE enum status dfs_reader_open(struct dfs *dfs,
 uint64_t dfs_reader_length(const struct dfs_reader *reader); /* of the file, bytes */
 uint64_t dfs_reader_file_id(const struct dfs_reader *reader);
 /*
- * Gives the verified bytes at offset without copying: at least one and at most length_max of them, less
- * where the block ends; empty at and beyond the end of the file. A replica on this host is mapped, others
- * are fetched (some MiB ahead). Slices of one block lie in one run of memory: mapping [0, 10) and then
- * [10, 20) of a block gives neighbours, so a parser may walk from one into the other. A slice stays
- * valid until dfs_reader_forget passes it or the reader is closed.
+ * Gives the verified bytes at offset without copying: at least one and at most length_max of them,
+ * less where the block ends; empty at and beyond the end of the file. A replica on this host is
+ * mapped, others are fetched (some MiB ahead). Slices of one block lie in one run of memory:
+ * mapping [0, 10) and then [10, 20) of a block gives neighbours, so a parser may walk from one into
+ * the other. A slice stays valid until dfs_reader_forget passes it or the reader is closed.
  * ERR_CORRUPT when every replica is corrupt or lost, ERR_UNAVAILABLE when none can be reached.
  */
 MUST_USE enum status dfs_reader_map(struct dfs_reader *reader,
@@ -212,6 +215,7 @@ MUST_USE enum status dfs_reader_pread(struct dfs_reader *reader,
                                       size_t length,
                                       size_t *ret_length,
                                       struct error *reterr_error);
+
 /* How the bytes came, for counters and logs. */
 struct dfs_reader_totals {
     uint64_t local_bytes;  /* through a passed descriptor */
