@@ -1,5 +1,12 @@
 noinst_LIBRARIES += dfs/libdatanodecore.a
-dfs_libdatanodecore_a_SOURCES =
+dfs_libdatanodecore_a_SOURCES = \
+	dfs/datanode/core/changes.c \
+	dfs/datanode/core/datanode.c \
+	dfs/datanode/core/datanode.h \
+	dfs/datanode/core/internal.h \
+	dfs/datanode/core/replicas.c \
+	dfs/datanode/core/session.c \
+	dfs/datanode/core/work.c
 
 noinst_LIBRARIES += dfs/libdatanodedaemon.a
 dfs_libdatanodedaemon_a_SOURCES =

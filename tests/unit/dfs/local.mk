@@ -1,2 +1,15 @@
 # UNIT_TESTS += tests/unit/dfs/test_<unit>
 # tests_unit_dfs_test_<unit>_LDADD = $(UNIT_LIBS) $(NAMENODE_CORE_LIBS)
+DATANODE_FIXTURE = tests/unit/dfs/datanode_fixture.c tests/unit/dfs/datanode_fixture.h
+
+UNIT_TESTS += tests/unit/dfs/test_datanode_core
+tests_unit_dfs_test_datanode_core_SOURCES = tests/unit/dfs/test_datanode_core.c $(DATANODE_FIXTURE)
+tests_unit_dfs_test_datanode_core_LDADD = $(UNIT_LIBS) $(DATANODE_CORE_LIBS)
+
+UNIT_TESTS += tests/unit/dfs/test_datanode_session
+tests_unit_dfs_test_datanode_session_SOURCES = \
+	tests/unit/dfs/test_datanode_session.c $(DATANODE_FIXTURE)
+tests_unit_dfs_test_datanode_session_LDADD = $(UNIT_LIBS) $(DATANODE_CORE_LIBS)
+
+UNIT_TESTS += tests/unit/dfs/test_datanode_random
+tests_unit_dfs_test_datanode_random_LDADD = $(UNIT_LIBS) $(DATANODE_CORE_LIBS)

@@ -1,0 +1,214 @@
+/*
+ * datanode.h - the datanode's machine: which blocks are here, what the namenode knows of them, and
+ * what is to be copied, deleted or verified next.
+ *
+ * Owns the replica table, the session with the namenode and the queues between them. Bytes never
+ * come here: the shell streams them and tells the machine before (may it begin?) and after (how did
+ * it end?).
+ *
+ * Invariants (datanode_check):
+ *   DN-1  a replica is announced to the namenode only after it is on disk (SEALED), and every
+ * change of SEALED, CORRUPT or gone that the namenode has not acknowledged is queued, in flight, or
+ * covered by a full report that is still to be finished; DN-2  bytes reserved = the sum of the
+ * lengths of RECEIVING replicas, and a block is let in only while free - reserved - reserve covers
+ * it; DN-3  at most copies_max copies run, each begun from a SEALED replica, at most one for a
+ * block; DN-4  a CORRUPT replica is never offered, copied or scrubbed, and leaves only by deletion;
+ *   DN-5  at most one heartbeat, one registration, one report part and one list of changes are in
+ * flight, and none of the last two without a session; DN-6  nothing is announced before the node's
+ * cluster id is on disk; DN-7  used bytes = the sum of the lengths of all replicas that are on
+ * disk.
+ *
+ * States: docs/states/replica.dot, docs/states/registration.dot. Called from one thread.
+ * Source: DESIGN of blocks in docs/protocols/data-plane.md; GFS (SOSP'03) 5.2 for checks and
+ * scrubbing; the fsync study (ATC'20) for "a volume whose sync failed is not trusted again".
+ */
+#ifndef MILLRACE_DFS_DATANODE_CORE_DATANODE_H
+#define MILLRACE_DFS_DATANODE_CORE_DATANODE_H
+
+#include "lib/base/transition.h"
+#include "lib/model/machine.h"
+
+struct datanode;
+
+/* X(constant, name): the states of a replica, in the order of its life */
+#define DATANODE_REPLICA_STATE_LIST(X)                                                             \
+ X(REPLICA_RECEIVING, "RECEIVING") /* let in; bytes are streaming into incoming/ */                \
+ X(REPLICA_SEALED, "SEALED")       /* on disk, synced, verified when it came */                    \
+ X(REPLICA_COPYING, "COPYING")     /* SEALED, and being pushed to other nodes */                   \
+ X(REPLICA_CORRUPT, "CORRUPT")     /* does not match its checksums; out of service */              \
+ X(REPLICA_DELETING, "DELETING")   /* files are being removed */                                   \
+ X(REPLICA_GONE, "GONE")           /* nothing is left; the object is freed in the same step */
+
+enum datanode_replica_state {
+#define REPLICA_STATE_ENUM(constant, name) constant,
+    DATANODE_REPLICA_STATE_LIST(REPLICA_STATE_ENUM)
+#undef REPLICA_STATE_ENUM
+    REPLICA_STATE_COUNT
+};
+
+/* X(constant, name): the states of the session with the namenode */
+#define DATANODE_REGISTRATION_STATE_LIST(X)                                                        \
+ X(REGISTRATION_NONE, "NONE")           /* no session; waits for its back-off, or for the start */ \
+ X(REGISTRATION_ASKED, "ASKED")         /* RegisterDatanode is in flight */                        \
+ X(REGISTRATION_SAVING, "SAVING")       /* the cluster id is being written to disk */              \
+ X(REGISTRATION_REPORTING, "REPORTING") /* parts of the full report are being sent */              \
+ X(REGISTRATION_ACTIVE, "ACTIVE")       /* the namenode knows all that is here */                  \
+ X(REGISTRATION_REFUSED, "REFUSED")     /* by another cluster; the process ends */
+
+enum datanode_registration_state {
+#define REGISTRATION_STATE_ENUM(constant, name) constant,
+    DATANODE_REGISTRATION_STATE_LIST(REGISTRATION_STATE_ENUM)
+#undef REGISTRATION_STATE_ENUM
+    REGISTRATION_STATE_COUNT
+};
+
+/* For the tests that check and draw them (docs/states/). */
+extern const struct transition_table datanode_replica_table;
+extern const struct transition_table datanode_registration_table;
+
+enum {
+    DATANODE_EXIT_REFUSED = 8 /* the process ends with it in REFUSED; docs/exit-codes.md */
+};
+
+struct datanode_settings {
+    struct endpoint node;            /* node_id not 0; strings are copied */
+    uint64_t cluster_id;             /* from the VERSION file; 0: never registered */
+    uint64_t incarnation;            /* grows with every start */
+    struct slice namenode_address;   /* "host:port"; copied */
+    uint64_t capacity_bytes;         /* what this node offers; 0: the size of its volume */
+    uint64_t reserve_bytes;          /* kept free on the volume; default 64 MiB */
+    uint32_t copies_max;             /* copies at a time; default 4 */
+    uint32_t receives_max;           /* blocks received at a time; default 64 */
+    uint32_t report_part_blocks;     /* blocks in one part of a full report; default 10,000 */
+    uint64_t scrub_bytes_per_second; /* background verification; 0: none; default 8 MiB/s */
+    int64_t scrub_pause_ms;          /* a replica is not scrubbed again sooner; default 24 h */
+    int64_t call_timeout_ms;         /* one call to the namenode; default 10,000 */
+    int64_t retry_min_ms;            /* first back-off; doubles; default 100 */
+    int64_t retry_max_ms;            /* default 5,000 */
+    int64_t space_interval_ms; /* between two looks at the volume's free space; default 5,000 */
+};
+
+/* All defaults above; node, cluster_id, incarnation and namenode_address are left zero. */
+void datanode_settings_default(struct datanode_settings *settings);
+
+/* --- what only this machine's shell can do (ACTION_EFFECT), and what it answers ----------------
+ */
+enum datanode_effect {
+    /* data: datanode_answer. Lets a receive begin, refuses it, or confirms its end. No answer. */
+    DATANODE_EFFECT_ANSWER_RECEIVE,
+    /* data: datanode_copy. Answer: datanode_copied; ERR_CORRUPT when the replica here is bad. */
+    DATANODE_EFFECT_COPY_BLOCK,
+    /* data: datanode_block. Removes the files wherever they are; nothing to remove is OK. */
+    DATANODE_EFFECT_DELETE_BLOCK,
+    /* data: datanode_block. Moves the files out of service, into corrupt/. */
+    DATANODE_EFFECT_QUARANTINE_BLOCK,
+    /* data: datanode_block. Reads and checks every chunk at scrub rate; ERR_CORRUPT when one is
+     * bad. */
+    DATANODE_EFFECT_SCRUB_BLOCK,
+    /* data: datanode_identity. Writes the VERSION file, synced. */
+    DATANODE_EFFECT_SAVE_IDENTITY,
+    /* no data. Answer: datanode_space. */
+    DATANODE_EFFECT_MEASURE_SPACE,
+    DATANODE_EFFECT_COUNT
+};
+
+struct datanode_answer {
+    uint64_t transfer;  /* the shell's number of this receive */
+    enum status status; /* OK: go on, or, after its end, tell the writer so */
+    struct slice text;  /* why not, for people */
+};
+
+struct datanode_copy {
+    struct dfs_block_info block;
+    const struct endpoint *targets; /* pipeline order */
+    size_t targets_count;
+};
+
+struct datanode_copied {
+    uint32_t synced_count; /* of the targets */
+};
+
+struct datanode_block {
+    struct dfs_block_info block;
+};
+
+struct datanode_identity {
+    uint64_t cluster_id;
+};
+
+struct datanode_space {
+    uint64_t volume_bytes; /* size of the file system */
+    uint64_t free_bytes;   /* available to this process */
+};
+
+/* --- what the shell sees by itself (EVENT_LOCAL) -----------------------------------------------
+ */
+enum datanode_local {
+    /* data: datanode_found. Before EVENT_START only: what the scan of the disk found. */
+    DATANODE_LOCAL_BLOCKS_FOUND,
+    /* data: datanode_receive. Somebody wants to send a block: answered by ANSWER_RECEIVE. */
+    DATANODE_LOCAL_RECEIVE_ASKED,
+    /* data: datanode_received. A receive that was let in has ended: answered by ANSWER_RECEIVE. */
+    DATANODE_LOCAL_RECEIVE_DONE,
+    /* data: datanode_block. A chunk did not match while it was served. */
+    DATANODE_LOCAL_BLOCK_CORRUPT,
+    DATANODE_LOCAL_COUNT
+};
+
+struct datanode_found {
+    const struct dfs_block_info *blocks; /* whole, header checked */
+    size_t blocks_count;
+    const struct dfs_block_info *corrupt; /* quarantined, now or earlier */
+    size_t corrupt_count;
+};
+
+struct datanode_receive {
+    uint64_t transfer;
+    struct dfs_block_info block; /* as claimed by the sender */
+};
+
+struct datanode_received {
+    uint64_t transfer;
+    uint64_t block_id;
+    enum status
+        status; /* OK: in place and synced; ERR_IO: the disk failed; else the sender's fault */
+    bool is_volume_failed; /* a sync failed: this volume takes no more writes until a restart */
+    struct slice text;
+};
+
+/* --- the door (lib/model/machine.h) ------------------------------------------------------------
+ */
+/* ERR_INVALID when node_id or namenode_address is missing, or a setting is out of range. */
+MUST_USE enum status datanode_open(const struct datanode_settings *settings,
+                                   uint64_t seed,
+                                   struct datanode **ret_datanode);
+void datanode_step(struct datanode *datanode,
+                   const struct event *event,
+                   struct actions *ret_actions);
+int64_t datanode_deadline_ms(const struct datanode *datanode);
+void datanode_check(const struct datanode *datanode);
+void datanode_close(struct datanode *datanode);
+
+/* --- looking in, for the status page, tests and the simulator ----------------------------------
+ */
+struct datanode_totals {
+    enum datanode_registration_state registration;
+    uint64_t cluster_id;
+    uint64_t block_count; /* servable replicas */
+    uint64_t corrupt_count;
+    uint64_t used_bytes;
+    uint64_t reserved_bytes;
+    uint64_t free_bytes; /* what a writer may still get */
+    uint32_t copies_running;
+    uint32_t copies_waiting;
+    uint64_t changes_waiting; /* not yet acknowledged by the namenode */
+    uint64_t blocks_scrubbed;
+    bool is_volume_failed;
+};
+
+struct datanode_totals datanode_totals(const struct datanode *datanode);
+/* REPLICA_GONE when the block is not here. */
+enum datanode_replica_state datanode_replica_state(const struct datanode *datanode,
+                                                   uint64_t block_id);
+
+#endif

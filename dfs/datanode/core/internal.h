@@ -1,0 +1,228 @@
+/*
+ * internal.h - what the files of the datanode's machine share. Private to dfs/datanode/core.
+ */
+#ifndef MILLRACE_DFS_DATANODE_CORE_INTERNAL_H
+#define MILLRACE_DFS_DATANODE_CORE_INTERNAL_H
+
+#include "dfs/datanode/core/datanode.h"
+#include "lib/base/list.h"
+#include "lib/base/map.h"
+#include "lib/base/rng.h"
+#include "lib/model/limits.h"
+
+enum {
+    DATANODE_COPIES_WAITING_MAX = 4096, /* commands beyond are dropped; the namenode asks again */
+    DATANODE_TRANSFERS_MAX = 1024       /* bound of the two settings that limit parallel work */
+};
+
+#define DATANODE_NEVER INT64_MAX
+
+/* What the namenode has acknowledged about a replica in this session. */
+enum replica_known {
+    KNOWN_NOTHING,
+    KNOWN_GOOD,
+    KNOWN_CORRUPT
+};
+
+struct replica {
+    struct dfs_block_info block;
+    int state; /* enum datanode_replica_state; changed by datanode_replica_apply only */
+    enum replica_known known;
+    uint64_t transfer;      /* RECEIVING: the shell's number */
+    uint64_t copy_tag;      /* COPYING: of the effect */
+    uint64_t report_serial; /* the last full report that listed it */
+    int64_t verified_ms;    /* when its bytes were last seen to be right */
+    bool is_quarantining;   /* CORRUPT: its files are being moved */
+    bool is_delete_wanted;  /* CORRUPT: delete when they have been moved */
+    struct list_node in_replicas;
+    struct list_node in_scrub; /* SEALED and COPYING only */
+};
+
+enum change_kind {
+    CHANGE_RECEIVED,
+    CHANGE_DELETED,
+    CHANGE_CORRUPT
+};
+
+/* What the namenode is still to be told about a block. */
+struct change {
+    enum change_kind kind;
+    struct dfs_block_info block;
+    struct list_node in_list;
+};
+
+struct copy_job {
+    uint64_t tag; /* 0 while it waits */
+    uint64_t block_id;
+    struct dfs_datanode_command *command; /* in arena */
+    struct arena *arena;
+    struct list_node in_list;
+};
+
+/* One kind of call to the namenode, of which at most one is in flight. */
+struct lane {
+    uint64_t tag;   /* of the call in flight; 0: none */
+    int64_t due_ms; /* not to be sent before */
+    uint32_t failures;
+};
+
+enum effect_use {
+    USE_COPY,
+    USE_DELETE,
+    USE_QUARANTINE,
+    USE_SCRUB,
+    USE_SAVE_IDENTITY,
+    USE_MEASURE
+};
+
+/* An effect that has not been answered. */
+struct pending {
+    enum effect_use use;
+    uint64_t block_id;
+};
+
+struct datanode {
+    struct datanode_settings settings; /* strings in arena */
+    struct arena *arena;
+    struct rng rng;
+    int64_t now_ms;
+    uint64_t next_tag;
+    bool is_started;
+    bool is_stopping;
+    bool is_volume_failed;
+    bool has_space; /* the volume has been measured */
+
+    struct map_u64 *replicas; /* block id to struct replica */
+    struct list replica_list; /* in the order they came */
+    struct list scrub_list;   /* longest unverified first */
+    uint64_t reserved_bytes;
+    uint64_t used_bytes;
+    uint64_t volume_bytes;
+    uint64_t volume_free_bytes;
+    uint32_t receives;
+    uint64_t corrupt_count;
+    int64_t space_due_ms;
+    uint64_t space_tag;
+
+    struct map_u64 *pending; /* tag to struct pending */
+    struct list copies_waiting;
+    struct list copies_running;
+    struct map_u64 *copy_jobs; /* block id to struct copy_job, waiting or running */
+
+    int registration; /* enum datanode_registration_state */
+    uint64_t session;
+    uint64_t cluster_id;
+    uint64_t saving_cluster_id;
+    int64_t heartbeat_interval_ms;
+    struct lane register_lane;
+    struct lane heartbeat_lane;
+    struct lane report_lane;
+    struct lane changes_lane;
+    uint64_t report_serial;
+    uint32_t report_part;
+    bool report_is_last;           /* the part in flight is the last */
+    struct list_node *report_next; /* first replica not yet in a part; NULL: at the end */
+
+    struct list changes_waiting;
+    struct list changes_sent;
+    struct map_u64 *change_by_block; /* waiting ones only */
+
+    uint64_t scrub_tag;
+    int64_t scrub_due_ms;
+    uint64_t blocks_scrubbed;
+};
+
+/* What a row's action works on. */
+struct datanode_context {
+    struct datanode *datanode;
+    struct actions *actions;
+};
+
+uint64_t datanode_next_tag(struct datanode *datanode);
+/* Appends an effect that will be answered. */
+uint64_t datanode_ask_effect(struct datanode *datanode,
+                             struct actions *actions,
+                             enum effect_use use,
+                             uint64_t block_id,
+                             enum datanode_effect effect,
+                             const void *data);
+
+/* --- replicas.c --------------------------------------------------------------------------------
+ */
+struct replica *datanode_replica_get(const struct datanode *datanode, uint64_t block_id);
+bool datanode_replica_is_good(const struct replica *replica);
+uint64_t datanode_free_bytes(const struct datanode *datanode);
+void datanode_replicas_found(struct datanode *datanode,
+                             struct actions *actions,
+                             const struct datanode_found *found);
+void datanode_receive_asked(struct datanode *datanode,
+                            struct actions *actions,
+                            const struct datanode_receive *receive);
+void datanode_receive_done(struct datanode *datanode,
+                           struct actions *actions,
+                           const struct datanode_received *received);
+/* Takes a replica out of service; nothing happens unless it is in service. */
+void datanode_replica_is_bad(struct datanode *datanode, struct actions *actions, uint64_t block_id);
+void datanode_replica_copy_started(struct datanode *datanode,
+                                   struct actions *actions,
+                                   struct replica *replica,
+                                   uint64_t tag);
+/* tag: of the copy; a replica that has changed since then is left alone. */
+void datanode_replica_copy_ended(struct datanode *datanode,
+                                 struct actions *actions,
+                                 uint64_t block_id,
+                                 uint64_t tag);
+void datanode_delete_asked(struct datanode *datanode, struct actions *actions, uint64_t block_id);
+void datanode_delete_done(struct datanode *datanode,
+                          struct actions *actions,
+                          uint64_t block_id,
+                          enum status status);
+void datanode_quarantine_done(struct datanode *datanode,
+                              struct actions *actions,
+                              uint64_t block_id);
+void datanode_replicas_check(const struct datanode *datanode);
+void datanode_replicas_close(struct datanode *datanode);
+
+/* --- work.c: copies, scrubbing, free space ------------------------------------------------------
+ */
+void datanode_copy_asked(struct datanode *datanode,
+                         struct actions *actions,
+                         const struct dfs_datanode_command *command);
+void datanode_effect_done(struct datanode *datanode,
+                          struct actions *actions,
+                          const struct event *event);
+void datanode_work_pump(struct datanode *datanode, struct actions *actions);
+int64_t datanode_work_deadline_ms(const struct datanode *datanode);
+void datanode_work_check(const struct datanode *datanode);
+void datanode_work_close(struct datanode *datanode);
+
+/* --- session.c ----------------------------------------------------------------------------------
+ */
+void datanode_session_response(struct datanode *datanode,
+                               struct actions *actions,
+                               const struct event *event);
+void datanode_identity_saved(struct datanode *datanode,
+                             struct actions *actions,
+                             enum status status);
+void datanode_session_pump(struct datanode *datanode, struct actions *actions);
+int64_t datanode_session_deadline_ms(const struct datanode *datanode);
+/* A replica is about to be freed: no list of the session may point to it. */
+void datanode_session_forget_replica(struct datanode *datanode, const struct replica *replica);
+
+/* --- changes.c: what is not yet acknowledged ----------------------------------------------------
+ */
+void datanode_change_note(struct datanode *datanode,
+                          enum change_kind kind,
+                          struct dfs_block_info block);
+/* Moves up to the maximum to the sent list and fills in the lists, from the arena. */
+void datanode_changes_take(struct datanode *datanode,
+                           struct arena *arena,
+                           struct dfs_block_changes_request *ret_request);
+void datanode_changes_acknowledged(struct datanode *datanode);
+/* The call failed: what was sent waits again, unless something newer is known of the block. */
+void datanode_changes_failed(struct datanode *datanode);
+/* A new session begins with a full report, which says all of it. */
+void datanode_changes_drop(struct datanode *datanode);
+void datanode_changes_check(const struct datanode *datanode);
+
+#endif

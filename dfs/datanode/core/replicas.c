@@ -1,0 +1,442 @@
+/*
+ * replicas.c - which blocks are on this node, and in which state.
+ * Owns the replica table, the order of scrubbing and the bytes used and reserved.
+ * Invariants: DN-2 reserved bytes are those of RECEIVING replicas; DN-4 a CORRUPT replica is not in
+ * the scrub list; DN-7 used bytes are those of all replicas on disk. States:
+ * docs/states/replica.dot.
+ */
+#include "dfs/datanode/core/internal.h"
+
+#include <inttypes.h>
+
+#include "lib/base/check.h"
+#include "lib/base/mem.h"
+
+enum replica_event {
+    REPLICA_FOUND,
+    REPLICA_FOUND_CORRUPT,
+    REPLICA_RECEIVED,
+    REPLICA_RECEIVE_FAILED,
+    REPLICA_COPY_STARTED,
+    REPLICA_COPY_ENDED,
+    REPLICA_SEEN_CORRUPT,
+    REPLICA_DELETE_ASKED,
+    REPLICA_DELETED,
+    REPLICA_DELETE_FAILED,
+    REPLICA_EVENT_COUNT
+};
+
+static const char *const replica_event_names[REPLICA_EVENT_COUNT] = {
+    "FOUND",      "FOUND_CORRUPT", "RECEIVED",     "RECEIVE_FAILED", "COPY_STARTED",
+    "COPY_ENDED", "SEEN_CORRUPT",  "DELETE_ASKED", "DELETED",        "DELETE_FAILED",
+};
+
+static const char *const replica_state_names[REPLICA_STATE_COUNT] = {
+#define REPLICA_STATE_NAME(constant, name) name,
+    DATANODE_REPLICA_STATE_LIST(REPLICA_STATE_NAME)
+#undef REPLICA_STATE_NAME
+};
+
+static void on_disk(struct datanode *datanode, struct replica *replica)
+{
+    datanode->used_bytes += replica->block.length;
+    list_append(&datanode->scrub_list, &replica->in_scrub, replica);
+}
+
+/* The scan found it; it counts as unverified until the scrubber has seen it. */
+static void take_found(void *object, void *context)
+{
+    const struct datanode_context *c = context;
+    struct replica *replica = object;
+    replica->verified_ms = INT64_MIN;
+    on_disk(c->datanode, replica);
+}
+
+static void take_found_corrupt(void *object, void *context)
+{
+    const struct datanode_context *c = context;
+    struct replica *replica = object;
+    c->datanode->used_bytes += replica->block.length;
+    c->datanode->corrupt_count++;
+}
+
+static void release_reservation(struct datanode *datanode, const struct replica *replica)
+{
+    datanode->reserved_bytes -= replica->block.length;
+    datanode->receives--;
+}
+
+static void take_received(void *object, void *context)
+{
+    const struct datanode_context *c = context;
+    struct replica *replica = object;
+    struct datanode *datanode = c->datanode;
+    release_reservation(datanode, replica);
+    replica->verified_ms = datanode->now_ms;
+    on_disk(datanode, replica);
+    /* The volume is measured now and then only; until then count what has come. */
+    if (datanode->volume_free_bytes > replica->block.length)
+        datanode->volume_free_bytes -= replica->block.length;
+    else
+        datanode->volume_free_bytes = 0;
+    datanode_change_note(datanode, CHANGE_RECEIVED, replica->block);
+}
+
+static void drop_receive(void *object, void *context)
+{
+    const struct datanode_context *c = context;
+    release_reservation(c->datanode, object);
+}
+
+static void take_corrupt(void *object, void *context)
+{
+    const struct datanode_context *c = context;
+    struct replica *replica = object;
+    list_remove(&replica->in_scrub);
+    c->datanode->corrupt_count++;
+    struct datanode_block *data = ARENA_NEW(c->actions->arena, struct datanode_block);
+    data->block = replica->block;
+    (void)datanode_ask_effect(c->datanode, c->actions, USE_QUARANTINE, replica->block.block_id,
+                              DATANODE_EFFECT_QUARANTINE_BLOCK, data);
+    replica->is_quarantining = true;
+    datanode_change_note(c->datanode, CHANGE_CORRUPT, replica->block);
+}
+
+static void ask_delete(void *object, void *context)
+{
+    const struct datanode_context *c = context;
+    struct replica *replica = object;
+    list_remove(&replica->in_scrub);
+    struct datanode_block *data = ARENA_NEW(c->actions->arena, struct datanode_block);
+    data->block = replica->block;
+    (void)datanode_ask_effect(c->datanode, c->actions, USE_DELETE, replica->block.block_id,
+                              DATANODE_EFFECT_DELETE_BLOCK, data);
+}
+
+static void leave_corrupt(void *object, void *context)
+{
+    const struct datanode_context *c = context;
+    c->datanode->corrupt_count--;
+    ask_delete(object, context);
+}
+
+static void take_deleted(void *object, void *context)
+{
+    const struct datanode_context *c = context;
+    const struct replica *replica = object;
+    c->datanode->used_bytes -= replica->block.length;
+    c->datanode->volume_free_bytes += replica->block.length;
+    datanode_change_note(c->datanode, CHANGE_DELETED, replica->block);
+}
+
+/* Half of it may be gone, so it is out of service until the namenode asks again. */
+static void keep_undeleted(void *object, void *context)
+{
+    const struct datanode_context *c = context;
+    const struct replica *replica = object;
+    c->datanode->corrupt_count++;
+    datanode_change_note(c->datanode, CHANGE_CORRUPT, replica->block);
+}
+
+static const struct transition_row replica_rows[] = {
+    {REPLICA_RECEIVING, REPLICA_FOUND,          REPLICA_SEALED,   take_found        },
+    {REPLICA_RECEIVING, REPLICA_FOUND_CORRUPT,  REPLICA_CORRUPT,  take_found_corrupt},
+    {REPLICA_RECEIVING, REPLICA_RECEIVED,       REPLICA_SEALED,   take_received     },
+    {REPLICA_RECEIVING, REPLICA_RECEIVE_FAILED, REPLICA_GONE,     drop_receive      },
+    {REPLICA_SEALED,    REPLICA_COPY_STARTED,   REPLICA_COPYING,  NULL              },
+    {REPLICA_SEALED,    REPLICA_SEEN_CORRUPT,   REPLICA_CORRUPT,  take_corrupt      },
+    {REPLICA_SEALED,    REPLICA_DELETE_ASKED,   REPLICA_DELETING, ask_delete        },
+    {REPLICA_COPYING,   REPLICA_COPY_ENDED,     REPLICA_SEALED,   NULL              },
+    {REPLICA_COPYING,   REPLICA_SEEN_CORRUPT,   REPLICA_CORRUPT,  take_corrupt      },
+    {REPLICA_COPYING,   REPLICA_DELETE_ASKED,   REPLICA_DELETING, ask_delete        },
+    {REPLICA_CORRUPT,   REPLICA_DELETE_ASKED,   REPLICA_DELETING, leave_corrupt     },
+    {REPLICA_DELETING,  REPLICA_DELETED,        REPLICA_GONE,     take_deleted      },
+    {REPLICA_DELETING,  REPLICA_DELETE_FAILED,  REPLICA_CORRUPT,  keep_undeleted    },
+};
+
+const struct transition_table datanode_replica_table = {
+    .name = "replica",
+    .rows = replica_rows,
+    .count = sizeof(replica_rows) / sizeof(replica_rows[0]),
+    .state_names = replica_state_names,
+    .state_count = REPLICA_STATE_COUNT,
+    .event_names = replica_event_names,
+    .event_count = REPLICA_EVENT_COUNT,
+};
+
+struct replica *datanode_replica_get(const struct datanode *datanode, uint64_t block_id)
+{
+    return map_u64_get(datanode->replicas, block_id);
+}
+
+bool datanode_replica_is_good(const struct replica *replica)
+{
+    return replica->state == REPLICA_SEALED || replica->state == REPLICA_COPYING;
+}
+
+uint64_t datanode_free_bytes(const struct datanode *datanode)
+{
+    if (!datanode->has_space || datanode->is_volume_failed)
+        return 0;
+    uint64_t free_bytes = datanode->volume_free_bytes;
+    uint64_t capacity = datanode->settings.capacity_bytes;
+    if (capacity != 0) {
+        uint64_t left = capacity > datanode->used_bytes ? capacity - datanode->used_bytes : 0;
+        if (left < free_bytes)
+            free_bytes = left;
+    }
+    uint64_t taken = datanode->reserved_bytes + datanode->settings.reserve_bytes;
+    return free_bytes > taken ? free_bytes - taken : 0;
+}
+
+static struct replica *replica_new(struct datanode *datanode, struct dfs_block_info block)
+{
+    struct replica *replica = MEM_NEW(struct replica);
+    replica->block = block;
+    list_append(&datanode->replica_list, &replica->in_replicas, replica);
+    (void)map_u64_put(datanode->replicas, block.block_id, replica); /* callers saw it absent */
+    return replica;
+}
+
+static void replica_free(struct datanode *datanode, struct replica *replica)
+{
+    datanode_session_forget_replica(datanode, replica);
+    (void)map_u64_remove(datanode->replicas, replica->block.block_id); /* is replica */
+    list_remove(&replica->in_scrub);
+    list_remove(&replica->in_replicas);
+    mem_free(replica);
+}
+
+/* The only place where a replica changes state. False when the table has no row for it. */
+static bool replica_apply(struct datanode *datanode,
+                          struct actions *actions,
+                          struct replica *replica,
+                          enum replica_event event)
+{
+    struct datanode_context context = {datanode, actions};
+    int from = replica->state;
+    if (transition_apply(&datanode_replica_table, &replica->state, event, replica, &context) != OK)
+        return false;
+    trace_emit(actions->trace, "replica %016" PRIx64 " %s->%s", replica->block.block_id,
+               replica_state_names[from], replica_state_names[replica->state]);
+    if (replica->state == REPLICA_GONE)
+        replica_free(datanode, replica);
+    return true;
+}
+
+void datanode_replicas_found(struct datanode *datanode,
+                             struct actions *actions,
+                             const struct datanode_found *found)
+{
+    CHECK(!datanode->is_started);
+    for (size_t i = 0; i < found->blocks_count; i++) {
+        CHECK(datanode_replica_get(datanode, found->blocks[i].block_id) == NULL);
+        struct replica *replica = replica_new(datanode, found->blocks[i]);
+        CHECK(replica_apply(datanode, actions, replica, REPLICA_FOUND));
+    }
+    for (size_t i = 0; i < found->corrupt_count; i++) {
+        /* A good copy that came after the bad one was taken out of service wins. */
+        if (datanode_replica_get(datanode, found->corrupt[i].block_id) != NULL)
+            continue;
+        struct replica *replica = replica_new(datanode, found->corrupt[i]);
+        CHECK(replica_apply(datanode, actions, replica, REPLICA_FOUND_CORRUPT));
+    }
+}
+
+/* --- receiving ---------------------------------------------------------------------------------
+ */
+
+static void answer_receive(struct actions *actions,
+                           uint64_t transfer,
+                           enum status status,
+                           struct slice text)
+{
+    struct datanode_answer *answer = ARENA_NEW(actions->arena, struct datanode_answer);
+    answer->transfer = transfer;
+    answer->status = status;
+    answer->text = arena_copy(actions->arena, text);
+    actions_effect(actions, 0, DATANODE_EFFECT_ANSWER_RECEIVE, answer);
+}
+
+static enum status judge_receive(const struct datanode *datanode,
+                                 const struct dfs_block_info *block,
+                                 const char **ret_text)
+{
+    *ret_text = "the datanode is not serving";
+    if (!datanode->is_started || datanode->is_stopping)
+        return ERR_UNAVAILABLE;
+    *ret_text = "a sync failed on this volume; it takes no writes until the datanode is restarted";
+    if (datanode->is_volume_failed)
+        return ERR_IO;
+    *ret_text = "the block id is zero";
+    if (block->block_id == 0)
+        return ERR_INVALID;
+    *ret_text = "this datanode has a replica of the block";
+    if (datanode_replica_get(datanode, block->block_id) != NULL)
+        return ERR_EXISTS;
+    *ret_text = "the datanode is receiving as many blocks as it may";
+    if (datanode->receives >= datanode->settings.receives_max)
+        return ERR_BUSY;
+    *ret_text = "the datanode has not yet measured its volume";
+    if (!datanode->has_space)
+        return ERR_BUSY;
+    *ret_text = "the block does not fit beside what is reserved";
+    if (block->length > datanode_free_bytes(datanode))
+        return ERR_NO_SPACE;
+    *ret_text = "";
+    return OK;
+}
+
+void datanode_receive_asked(struct datanode *datanode,
+                            struct actions *actions,
+                            const struct datanode_receive *receive)
+{
+    const char *text;
+    enum status status = judge_receive(datanode, &receive->block, &text);
+    if (status == OK) {
+        struct replica *replica = replica_new(datanode, receive->block);
+        replica->transfer = receive->transfer;
+        datanode->reserved_bytes += receive->block.length;
+        datanode->receives++;
+        trace_emit(actions->trace, "replica %016" PRIx64 " RECEIVING", receive->block.block_id);
+    }
+    answer_receive(actions, receive->transfer, status, slice_from_string(text));
+}
+
+void datanode_receive_done(struct datanode *datanode,
+                           struct actions *actions,
+                           const struct datanode_received *received)
+{
+    struct replica *replica = datanode_replica_get(datanode, received->block_id);
+    /* The shell ends only what it was allowed to begin. */
+    CHECK(replica != NULL);
+    CHECK(replica->state == REPLICA_RECEIVING);
+    CHECK(replica->transfer == received->transfer);
+    if (received->is_volume_failed && !datanode->is_volume_failed) {
+        datanode->is_volume_failed = true;
+        trace_emit(actions->trace, "volume FAILED");
+    }
+    enum replica_event event = received->status == OK ? REPLICA_RECEIVED : REPLICA_RECEIVE_FAILED;
+    CHECK(replica_apply(datanode, actions, replica, event));
+    answer_receive(actions, received->transfer, received->status, received->text);
+}
+
+/* --- leaving -----------------------------------------------------------------------------------
+ */
+
+void datanode_replica_is_bad(struct datanode *datanode, struct actions *actions, uint64_t block_id)
+{
+    struct replica *replica = datanode_replica_get(datanode, block_id);
+    if (replica != NULL && datanode_replica_is_good(replica))
+        CHECK(replica_apply(datanode, actions, replica, REPLICA_SEEN_CORRUPT));
+}
+
+void datanode_replica_copy_started(struct datanode *datanode,
+                                   struct actions *actions,
+                                   struct replica *replica,
+                                   uint64_t tag)
+{
+    CHECK(replica_apply(datanode, actions, replica, REPLICA_COPY_STARTED));
+    replica->copy_tag = tag;
+}
+
+void datanode_replica_copy_ended(struct datanode *datanode,
+                                 struct actions *actions,
+                                 uint64_t block_id,
+                                 uint64_t tag)
+{
+    struct replica *replica = datanode_replica_get(datanode, block_id);
+    if (replica != NULL && replica->state == REPLICA_COPYING && replica->copy_tag == tag)
+        CHECK(replica_apply(datanode, actions, replica, REPLICA_COPY_ENDED));
+}
+
+void datanode_delete_asked(struct datanode *datanode, struct actions *actions, uint64_t block_id)
+{
+    struct replica *replica = datanode_replica_get(datanode, block_id);
+    if (replica == NULL) {
+        struct dfs_block_info block = {.block_id = block_id};
+        datanode_change_note(datanode, CHANGE_DELETED, block);
+        return;
+    }
+    if (replica->is_quarantining) {
+        replica->is_delete_wanted = true;
+        return;
+    }
+    /* One that is coming will be announced, and deleted then; one that is going is going. */
+    if (replica->state == REPLICA_RECEIVING || replica->state == REPLICA_DELETING)
+        return;
+    CHECK(replica_apply(datanode, actions, replica, REPLICA_DELETE_ASKED));
+}
+
+void datanode_delete_done(struct datanode *datanode,
+                          struct actions *actions,
+                          uint64_t block_id,
+                          enum status status)
+{
+    struct replica *replica = datanode_replica_get(datanode, block_id);
+    CHECK(replica != NULL); /* a DELETING replica leaves by this door only */
+    enum replica_event event = status == OK ? REPLICA_DELETED : REPLICA_DELETE_FAILED;
+    CHECK(replica_apply(datanode, actions, replica, event));
+}
+
+/* A file that cannot be moved stays where it is: out of service by its state, found again by its
+ * CRC. */
+void datanode_quarantine_done(struct datanode *datanode, struct actions *actions, uint64_t block_id)
+{
+    struct replica *replica = datanode_replica_get(datanode, block_id);
+    CHECK(replica != NULL);
+    CHECK(replica->state == REPLICA_CORRUPT);
+    replica->is_quarantining = false;
+    if (replica->is_delete_wanted)
+        CHECK(replica_apply(datanode, actions, replica, REPLICA_DELETE_ASKED));
+}
+
+/* --- looking in --------------------------------------------------------------------------------
+ */
+
+enum datanode_replica_state datanode_replica_state(const struct datanode *datanode,
+                                                   uint64_t block_id)
+{
+    const struct replica *replica = datanode_replica_get(datanode, block_id);
+    return replica == NULL ? REPLICA_GONE : (enum datanode_replica_state)replica->state;
+}
+
+void datanode_replicas_check(const struct datanode *datanode)
+{
+    uint64_t reserved = 0;
+    uint64_t used = 0;
+    uint64_t corrupt = 0;
+    uint32_t receives = 0;
+    for (const struct list_node *n = datanode->replica_list.first; n != NULL; n = n->next) {
+        const struct replica *replica = n->object;
+        CHECK(datanode_replica_get(datanode, replica->block.block_id) == replica);
+        CHECK(replica->state != REPLICA_GONE);
+        if (replica->state == REPLICA_RECEIVING) {
+            reserved += replica->block.length;
+            receives++;
+        } else {
+            used += replica->block.length;
+        }
+        if (replica->state == REPLICA_CORRUPT)
+            corrupt++;
+        CHECK(list_node_is_listed(&replica->in_scrub) ==
+              datanode_replica_is_good(replica)); /* DN-4 */
+        CHECK(!replica->is_quarantining || replica->state == REPLICA_CORRUPT);
+    }
+    CHECK(map_u64_count(datanode->replicas) == datanode->replica_list.count);
+    CHECK(reserved == datanode->reserved_bytes); /* DN-2 */
+    CHECK(receives == datanode->receives);
+    CHECK(receives <= datanode->settings.receives_max);
+    CHECK(used == datanode->used_bytes); /* DN-7 */
+    CHECK(corrupt == datanode->corrupt_count);
+}
+
+void datanode_replicas_close(struct datanode *datanode)
+{
+    struct replica *replica;
+    while ((replica = list_pop(&datanode->replica_list)) != NULL) {
+        list_remove(&replica->in_scrub);
+        mem_free(replica);
+    }
+    map_u64_close(datanode->replicas);
+}

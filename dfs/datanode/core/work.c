@@ -1,0 +1,285 @@
+/*
+ * work.c - what the disk is to do next: copies for repair, scrubbing, a look at the free space.
+ * Owns the copy jobs, the pending effects and the scrubber's pace.
+ * Invariant: DN-3 at most copies_max copies run, at most one job for a block.
+ */
+#include "dfs/datanode/core/internal.h"
+
+#include <inttypes.h>
+
+#include "lib/base/check.h"
+#include "lib/base/mem.h"
+
+uint64_t datanode_ask_effect(struct datanode *datanode,
+                             struct actions *actions,
+                             enum effect_use use,
+                             uint64_t block_id,
+                             enum datanode_effect effect,
+                             const void *data)
+{
+    struct pending *pending = MEM_NEW(struct pending);
+    pending->use = use;
+    pending->block_id = block_id;
+    uint64_t tag = datanode_next_tag(datanode);
+    (void)map_u64_put(datanode->pending, tag, pending); /* tags are new */
+    actions_effect(actions, tag, (int)effect, data);
+    return tag;
+}
+
+/* --- copies ------------------------------------------------------------------------------------
+ */
+
+static void copy_job_free(struct datanode *datanode, struct copy_job *job)
+{
+    (void)map_u64_remove(datanode->copy_jobs, job->block_id); /* is job */
+    list_remove(&job->in_list);
+    arena_close(job->arena);
+    mem_free(job);
+}
+
+static bool is_same_block(const struct dfs_block_info *left, const struct dfs_block_info *right)
+{
+    return left->block_id == right->block_id && left->length == right->length &&
+           left->crc32c == right->crc32c;
+}
+
+void datanode_copy_asked(struct datanode *datanode,
+                         struct actions *actions,
+                         const struct dfs_datanode_command *command)
+{
+    uint64_t block_id = command->block.block_id;
+    const struct replica *replica = datanode_replica_get(datanode, block_id);
+    if (replica == NULL) {
+        datanode_change_note(datanode, CHANGE_DELETED, command->block);
+        return;
+    }
+    if (!datanode_replica_is_good(replica) || !is_same_block(&replica->block, &command->block)) {
+        trace_emit(actions->trace, "copy %016" PRIx64 " refused", block_id);
+        return;
+    }
+    if (command->targets_count == 0 || map_u64_get(datanode->copy_jobs, block_id) != NULL ||
+        datanode->copies_waiting.count >= DATANODE_COPIES_WAITING_MAX)
+        return;
+    struct copy_job *job = MEM_NEW(struct copy_job);
+    job->block_id = block_id;
+    job->arena = arena_open(0);
+    job->command = message_copy(&dfs_datanode_command_type, command, job->arena);
+    list_append(&datanode->copies_waiting, &job->in_list, job);
+    (void)map_u64_put(datanode->copy_jobs, block_id, job); /* was absent */
+}
+
+static void copy_start(struct datanode *datanode, struct actions *actions, struct copy_job *job)
+{
+    struct replica *replica = datanode_replica_get(datanode, job->block_id);
+    if (replica == NULL || replica->state != REPLICA_SEALED) {
+        copy_job_free(datanode, job); /* deleted or found corrupt while the job waited */
+        return;
+    }
+    struct dfs_datanode_command *command =
+        message_copy(&dfs_datanode_command_type, job->command, actions->arena);
+    struct datanode_copy *copy = ARENA_NEW(actions->arena, struct datanode_copy);
+    copy->block = command->block;
+    copy->targets = command->targets;
+    copy->targets_count = command->targets_count;
+    job->tag = datanode_ask_effect(datanode, actions, USE_COPY, job->block_id,
+                                   DATANODE_EFFECT_COPY_BLOCK, copy);
+    datanode_replica_copy_started(datanode, actions, replica, job->tag);
+    list_append(&datanode->copies_running, &job->in_list, job);
+}
+
+static void copy_done(struct datanode *datanode,
+                      struct actions *actions,
+                      uint64_t block_id,
+                      const struct event *event)
+{
+    struct copy_job *job = map_u64_get(datanode->copy_jobs, block_id);
+    CHECK(job != NULL);
+    CHECK(job->tag == event->tag);
+    copy_job_free(datanode, job);
+    trace_emit(actions->trace, "copy %016" PRIx64 " %s", block_id, status_name(event->status));
+    if (event->status == ERR_CORRUPT)
+        datanode_replica_is_bad(datanode, actions, block_id);
+    datanode_replica_copy_ended(datanode, actions, block_id, event->tag);
+}
+
+static void copies_pump(struct datanode *datanode, struct actions *actions)
+{
+    while (datanode->copies_running.count < datanode->settings.copies_max) {
+        struct copy_job *job = list_pop(&datanode->copies_waiting);
+        if (job == NULL)
+            return;
+        copy_start(datanode, actions, job);
+    }
+}
+
+/* --- scrubbing ---------------------------------------------------------------------------------
+ */
+
+static bool scrub_is_wanted(const struct datanode *datanode)
+{
+    return datanode->scrub_tag == 0 && datanode->settings.scrub_bytes_per_second != 0 &&
+           datanode->scrub_list.count != 0;
+}
+
+/* When the replica that has been unverified for longest may be scrubbed. */
+static int64_t scrub_ready_ms(const struct datanode *datanode)
+{
+    const struct replica *oldest = datanode->scrub_list.first->object;
+    int64_t ready_ms = datanode->scrub_due_ms;
+    if (oldest->verified_ms != INT64_MIN &&
+        oldest->verified_ms + datanode->settings.scrub_pause_ms > ready_ms)
+        ready_ms = oldest->verified_ms + datanode->settings.scrub_pause_ms;
+    return ready_ms;
+}
+
+static void scrub_pump(struct datanode *datanode, struct actions *actions)
+{
+    if (!scrub_is_wanted(datanode) || scrub_ready_ms(datanode) > datanode->now_ms)
+        return;
+    const struct replica *oldest = datanode->scrub_list.first->object;
+    struct datanode_block *data = ARENA_NEW(actions->arena, struct datanode_block);
+    data->block = oldest->block;
+    datanode->scrub_tag = datanode_ask_effect(datanode, actions, USE_SCRUB, oldest->block.block_id,
+                                              DATANODE_EFFECT_SCRUB_BLOCK, data);
+    /* The pace is kept here: the next one begins when the rate has paid for this one. */
+    uint64_t rate = datanode->settings.scrub_bytes_per_second;
+    uint64_t cost_ms =
+        oldest->block.length / rate * 1000 + oldest->block.length % rate * 1000 / rate;
+    datanode->scrub_due_ms = datanode->now_ms + (int64_t)cost_ms + 1;
+}
+
+static void scrub_done(struct datanode *datanode,
+                       struct actions *actions,
+                       uint64_t block_id,
+                       const struct event *event)
+{
+    CHECK(datanode->scrub_tag == event->tag);
+    datanode->scrub_tag = 0;
+    datanode->blocks_scrubbed++;
+    struct replica *replica = datanode_replica_get(datanode, block_id);
+    if (replica == NULL || !datanode_replica_is_good(replica))
+        return;
+    if (event->status == ERR_CORRUPT || event->status == ERR_NOT_FOUND || event->status == ERR_IO) {
+        datanode_replica_is_bad(datanode, actions, block_id);
+        return;
+    }
+    /* Also after "could not be checked now" (no memory, no descriptor): others come first then. */
+    replica->verified_ms = datanode->now_ms;
+    list_remove(&replica->in_scrub);
+    list_append(&datanode->scrub_list, &replica->in_scrub, replica);
+}
+
+/* --- free space --------------------------------------------------------------------------------
+ */
+
+static void space_pump(struct datanode *datanode, struct actions *actions)
+{
+    if (datanode->space_tag != 0 || datanode->space_due_ms > datanode->now_ms)
+        return;
+    datanode->space_tag =
+        datanode_ask_effect(datanode, actions, USE_MEASURE, 0, DATANODE_EFFECT_MEASURE_SPACE, NULL);
+}
+
+static void space_measured(struct datanode *datanode,
+                           struct actions *actions,
+                           const struct event *event)
+{
+    datanode->space_tag = 0;
+    datanode->space_due_ms = datanode->now_ms + datanode->settings.space_interval_ms;
+    if (event->status != OK) {
+        /* What cannot be measured has no room; the next look may find otherwise. */
+        trace_emit(actions->trace, "space %s", status_name(event->status));
+        datanode->volume_free_bytes = 0;
+        return;
+    }
+    const struct datanode_space *space = event->data;
+    datanode->volume_bytes = space->volume_bytes;
+    datanode->volume_free_bytes = space->free_bytes;
+    datanode->has_space = true;
+}
+
+/* --- all of it ---------------------------------------------------------------------------------
+ */
+
+void datanode_effect_done(struct datanode *datanode,
+                          struct actions *actions,
+                          const struct event *event)
+{
+    struct pending *pending = map_u64_remove(datanode->pending, event->tag);
+    CHECK(pending != NULL);
+    enum effect_use use = pending->use;
+    uint64_t block_id = pending->block_id;
+    mem_free(pending);
+    switch (use) {
+    case USE_COPY:
+        copy_done(datanode, actions, block_id, event);
+        break;
+    case USE_DELETE:
+        datanode_delete_done(datanode, actions, block_id, event->status);
+        break;
+    case USE_QUARANTINE:
+        datanode_quarantine_done(datanode, actions, block_id);
+        break;
+    case USE_SCRUB:
+        scrub_done(datanode, actions, block_id, event);
+        break;
+    case USE_SAVE_IDENTITY:
+        datanode_identity_saved(datanode, actions, event->status);
+        break;
+    case USE_MEASURE:
+        space_measured(datanode, actions, event);
+        break;
+    }
+}
+
+void datanode_work_pump(struct datanode *datanode, struct actions *actions)
+{
+    space_pump(datanode, actions);
+    copies_pump(datanode, actions);
+    scrub_pump(datanode, actions);
+}
+
+int64_t datanode_work_deadline_ms(const struct datanode *datanode)
+{
+    int64_t deadline_ms = DATANODE_NEVER;
+    if (datanode->space_tag == 0)
+        deadline_ms = datanode->space_due_ms;
+    if (scrub_is_wanted(datanode) && scrub_ready_ms(datanode) < deadline_ms)
+        deadline_ms = scrub_ready_ms(datanode);
+    return deadline_ms;
+}
+
+void datanode_work_check(const struct datanode *datanode)
+{
+    CHECK(datanode->copies_running.count <= datanode->settings.copies_max); /* DN-3 */
+    CHECK(datanode->copies_running.count + datanode->copies_waiting.count ==
+          map_u64_count(datanode->copy_jobs));
+    for (const struct list_node *n = datanode->copies_running.first; n != NULL; n = n->next) {
+        const struct copy_job *job = n->object;
+        CHECK(job->tag != 0);
+        CHECK(map_u64_get(datanode->pending, job->tag) != NULL);
+    }
+    for (const struct list_node *n = datanode->replica_list.first; n != NULL; n = n->next) {
+        const struct replica *replica = n->object;
+        const struct copy_job *job = map_u64_get(datanode->copy_jobs, replica->block.block_id);
+        if (replica->state == REPLICA_COPYING) {
+            CHECK(job != NULL);
+            CHECK(job->tag == replica->copy_tag);
+        }
+    }
+}
+
+void datanode_work_close(struct datanode *datanode)
+{
+    struct copy_job *job;
+    while ((job = list_pop(&datanode->copies_waiting)) != NULL)
+        copy_job_free(datanode, job);
+    while ((job = list_pop(&datanode->copies_running)) != NULL)
+        copy_job_free(datanode, job);
+    map_u64_close(datanode->copy_jobs);
+    size_t cursor = 0;
+    void *pending;
+    while (map_u64_next(datanode->pending, &cursor, NULL, &pending))
+        mem_free(pending);
+    map_u64_close(datanode->pending);
+}
