@@ -76,7 +76,7 @@ void actions_fail(
     action->status = status;
     /* The text may quote what a peer sent, or be cut within a character. */
     struct slice clean = text_clean(slice_from_string(text), actions->arena);
-    action->text = arena_copy(actions->arena, clean);
+    action->text = arena_copy(actions->arena, text_cut(clean, LIMIT_STATUS_TEXT_BYTES));
 }
 
 void actions_call(struct actions *actions,
