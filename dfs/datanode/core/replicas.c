@@ -215,7 +215,8 @@ static bool replica_apply(struct datanode *datanode,
 {
     struct datanode_context context = {datanode, actions};
     int from = replica->state;
-    if (transition_apply(&datanode_replica_table, &replica->state, event, replica, &context) != OK)
+    if (transition_apply(&datanode_replica_table, &replica->state, (int)event, replica, &context) !=
+        OK)
         return false;
     trace_emit(actions->trace, "replica %016" PRIx64 " %s->%s", replica->block.block_id,
                replica_state_names[from], replica_state_names[replica->state]);

@@ -134,8 +134,8 @@ static void registration_apply(struct datanode *datanode,
 {
     struct datanode_context context = {datanode, actions};
     int from = datanode->registration;
-    CHECK(transition_apply(&datanode_registration_table, &datanode->registration, event, datanode,
-                           &context) == OK);
+    CHECK(transition_apply(&datanode_registration_table, &datanode->registration, (int)event,
+                           datanode, &context) == OK);
     trace_emit(actions->trace, "registration %s->%s", registration_state_names[from],
                registration_state_names[datanode->registration]);
 }
