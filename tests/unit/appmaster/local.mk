@@ -1,2 +1,2 @@
-# UNIT_TESTS += tests/unit/appmaster/test_<unit>
-# tests_unit_appmaster_test_<unit>_LDADD = $(UNIT_LIBS) $(APPMASTER_CORE_LIBS)
+UNIT_TESTS += tests/unit/appmaster/test_appmaster
+tests_unit_appmaster_test_appmaster_LDADD = $(UNIT_LIBS) $(APPMASTER_CORE_LIBS)
