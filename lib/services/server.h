@@ -23,7 +23,7 @@ struct rpc_request;
 struct service_request {
     enum method method;
     const void *message; /* of the method's request type */
-    struct arena *arena; /* holds message; the request's own, for the holder to use, too */
+    struct arena *arena; /* holds message; bounded, so nothing else may come from it */
     struct slice token;  /* of "authorization: Bearer <token>"; empty when there is none */
     struct slice peer;   /* "ipv4:127.0.0.1:4711", for logs */
     struct rpc_request *request;
