@@ -3,7 +3,8 @@
  * a node manager, because gRPC must not live across a fork and a fork of a small process is cheap.
  *
  * Promises:
- *   L-1 every launched process leads its own process group, whose id is its pid;
+ *   L-1 every launched process leads its own process group, whose id is its pid; when it ends, what
+ *       is left of the group is killed;
  *   L-2 every launch that succeeded is followed by exactly one exit notification with its tag, or
  * by lost; L-3 when the process that opened the launcher ends, however it ends, the launcher kills
  *       (SIGKILL) every group it started and every orphan it inherited, reaps them and exits;

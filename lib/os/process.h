@@ -26,7 +26,7 @@ struct process_spec {
     const char *const *environment; /* NULL-terminated "NAME=value"; NULL: ours */
     const char *directory;          /* working directory; NULL: ours */
     const char *stdin_path;         /* NULL: /dev/null */
-    const char *stdout_path;        /* appended, created 0644; NULL: ours */
+    const char *stdout_path;        /* appended, created 0644; relative to ours; NULL: ours */
     const char *stderr_path;        /* the same; may be stdout_path */
     bool own_group;                 /* leads a new process group, whose id is its pid */
     bool own_session;               /* leads a new session (and group): survives our terminal */
@@ -43,6 +43,7 @@ struct process_exit {
 int process_exit_code(struct process_exit exit);
 
 /*
+ * arguments[0] with a slash in it is relative to spec's directory.
  * Starts a child with default signal handling and no descriptors but 0, 1, 2. Returns after its
  * exec succeeded; when that or a step before fails, there is no child and the error names the step.
  * Reap it with process_wait.
@@ -76,14 +77,5 @@ MUST_USE enum status process_signal_group(int64_t group, enum process_signal sig
 bool process_is_alive(int64_t pid); /* also true for one that is not ours */
 int64_t process_self(void);
 int64_t process_parent(void);
-/* The calling process gets SIGTERM when its parent dies; ends at once if that happened already. */
-void process_end_with_parent(int64_t expected_parent);
-/*
- * Goes to the background: a child continues in its own session with 0, 1, 2 on /dev/null (1 and 2
- * on log_path unless NULL), the parent exits 0 after process_daemonize_ready or 1 when the child
- * ends before. Call before any thread exists.
- */
-MUST_USE enum status process_daemonize(const char *log_path, struct error *reterr_error);
-void process_daemonize_ready(void); /* does nothing when process_daemonize was not called */
 
 #endif

@@ -17,7 +17,10 @@ enum signal_kind {
 
 /* Blocks those signals in this thread and all it will start, and ignores SIGPIPE. */
 void signals_block(void);
-/* Calls back, on a thread of its own, for each such signal sent to the process. */
+/*
+ * Calls back, on a thread of its own, for each such signal sent to the process. signals_block came
+ * before. One watcher at a time; SIGUSR2 is its own.
+ */
 MUST_USE enum status signal_watcher_open(void (*callback)(void *user, enum signal_kind kind),
                                          void *user,
                                          struct signal_watcher **ret_watcher,

@@ -1,2 +1,12 @@
-# UNIT_TESTS += tests/unit/os/test_<unit>
-# tests_unit_os_test_<unit>_LDADD = $(UNIT_LIBS) $(OS_LIBS)
+UNIT_TESTS += \
+	tests/unit/os/test_directory \
+	tests/unit/os/test_file \
+	tests/unit/os/test_launcher \
+	tests/unit/os/test_mailbox \
+	tests/unit/os/test_process
+
+tests_unit_os_test_directory_LDADD = $(UNIT_LIBS) $(OS_LIBS)
+tests_unit_os_test_file_LDADD = $(UNIT_LIBS) $(OS_LIBS)
+tests_unit_os_test_launcher_LDADD = $(UNIT_LIBS) $(OS_LIBS)
+tests_unit_os_test_mailbox_LDADD = $(UNIT_LIBS) $(OS_LIBS)
+tests_unit_os_test_process_LDADD = $(UNIT_LIBS) $(OS_LIBS)
