@@ -1,2 +1,1 @@
-# The headers that job authors include; add them when they exist:
-# jobheader_HEADERS += mr/mr.h
+jobheader_HEADERS += mr/mr.h
