@@ -1,1 +1,4 @@
-# Each job is one source file: JOB_MODULES += jobs/wordcount.so is made from jobs/wordcount.c.
+# Each job is one source file: jobs/wordcount.so is made from jobs/wordcount.c.
+JOB_MODULES += \
+	jobs/grep.so \
+	jobs/wordcount.so
