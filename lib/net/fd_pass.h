@@ -18,9 +18,9 @@
 #include "lib/base/status.h"
 
 enum {
-  FD_PASS_BYTES = 4096,       /* a question's and an answer's limit */
-  FD_PASS_PATH_BYTES = 107,   /* the kernel's limit for a socket's path */
-  FD_PASS_CONNECTIONS = 1024, /* open at once; more are closed at once */
+    FD_PASS_BYTES = 4096,       /* a question's and an answer's limit */
+    FD_PASS_PATH_BYTES = 107,   /* the kernel's limit for a socket's path */
+    FD_PASS_CONNECTIONS = 1024, /* open at once; more are closed at once */
 };
 
 struct fd_pass_server;
@@ -33,16 +33,18 @@ struct fd_pass_client; /* one connection; one thread at a time */
  * put there is sent and then closed. Anything but OK is told to the client with
  * error's text, and no descriptor.
  */
-typedef enum status fd_pass_answer(void *user, uint32_t uid,
-                                   struct slice question, struct buf *answer,
-                                   int *ret_fd, struct error *error);
+typedef enum status fd_pass_answer(void *user,
+                                   uint32_t uid,
+                                   struct slice question,
+                                   struct buf *answer,
+                                   int *ret_fd,
+                                   struct error *error);
 
 struct fd_pass_server_options {
-  const char
-      *path; /* of the socket; beside it stays a lock file, path + ".lock" */
-  unsigned mode; /* who may connect, for example 0600 or 0666 */
-  fd_pass_answer *answer;
-  void *user;
+    const char *path; /* of the socket; beside it stays a lock file, path + ".lock" */
+    unsigned mode;    /* who may connect, for example 0600 or 0666 */
+    fd_pass_answer *answer;
+    void *user;
 };
 
 /*
@@ -50,16 +52,16 @@ struct fd_pass_server_options {
  * path is longer than FD_PASS_PATH_BYTES; ERR_BUSY: a living server has it;
  * else as the system says.
  */
-MUST_USE enum status
-fd_pass_server_open(const struct fd_pass_server_options *options,
-                    struct fd_pass_server **ret_server,
-                    struct error *reterr_error);
+MUST_USE enum status fd_pass_server_open(const struct fd_pass_server_options *options,
+                                         struct fd_pass_server **ret_server,
+                                         struct error *reterr_error);
 /* Removes the socket, ends the thread. NULL is fine. */
 void fd_pass_server_close(struct fd_pass_server *server);
 
 /* timeout_ms: for each question, 1.. ERR_LIMIT as above; ERR_UNAVAILABLE:
  * nobody listens. */
-MUST_USE enum status fd_pass_connect(const char *path, int64_t timeout_ms,
+MUST_USE enum status fd_pass_connect(const char *path,
+                                     int64_t timeout_ms,
                                      struct fd_pass_client **ret_client,
                                      struct error *reterr_error);
 /*
@@ -70,8 +72,10 @@ MUST_USE enum status fd_pass_connect(const char *path, int64_t timeout_ms,
  * our own: the connection is of no use any more, close it.
  */
 MUST_USE enum status fd_pass_ask(struct fd_pass_client *client,
-                                 struct slice question, struct buf *answer,
-                                 int *ret_fd, struct error *reterr_error);
+                                 struct slice question,
+                                 struct buf *answer,
+                                 int *ret_fd,
+                                 struct error *reterr_error);
 void fd_pass_client_close(struct fd_pass_client *client); /* NULL is fine */
 
 #endif

@@ -23,16 +23,14 @@ struct http_server;
 struct http_request; /* one request; ends with its route's end callback */
 
 enum http_threading {
-  HTTP_POOL,
-  HTTP_THREAD_EACH,
+    HTTP_POOL,
+    HTTP_THREAD_EACH,
 };
 
 enum {
-  HTTP_SERVER_CONNECTIONS = 512, /* unless told otherwise */
-  HTTP_SERVER_IDLE_MS =
-      60 * 1000, /* a silent connection is closed, unless told otherwise */
-  HTTP_SERVER_BLOCK_BYTES =
-      512 * 1024, /* a file is read and sent in such pieces */
+    HTTP_SERVER_CONNECTIONS = 512,        /* unless told otherwise */
+    HTTP_SERVER_IDLE_MS = 60 * 1000,      /* a silent connection is closed, unless told otherwise */
+    HTTP_SERVER_BLOCK_BYTES = 512 * 1024, /* a file is read and sent in such pieces */
 };
 
 /*
@@ -41,47 +39,46 @@ enum {
  * server.
  */
 struct http_route {
-  const char *method; /* "GET" (answers HEAD too), "PUT", ... */
-  const char *prefix; /* of the path; the longest that fits wins */
-  /* The largest body collected for http_request_body when chunk is NULL; 0: a
-   * body is refused. */
-  size_t body_bytes_max;
-  /*
-   * The headers are here, the body is not. May reply already, for example a
-   * refusal; then the body is not read, and chunk and handle are not called.
-   * May be NULL.
-   */
-  void (*begin)(void *user, struct http_request *request);
-  /*
-   * The next piece of the body, borrowed. Not OK: the rest is thrown away
-   * without further calls, and handle finds the status in
-   * http_request_body_status. May be NULL, see body_bytes_max.
-   */
-  enum status (*chunk)(void *user, struct http_request *request,
-                       struct slice data);
-  /* The request is complete. Replies once, here or (HTTP_POOL or not) later
-   * from any thread. */
-  void (*handle)(void *user, struct http_request *request);
-  /*
-   * The request is over, its response sent (is_complete) or its connection
-   * lost; releases what http_request_set_state holds. request is gone after it.
-   * Exactly once. May be NULL.
-   */
-  void (*end)(void *user, struct http_request *request, bool is_complete);
+    const char *method; /* "GET" (answers HEAD too), "PUT", ... */
+    const char *prefix; /* of the path; the longest that fits wins */
+    /* The largest body collected for http_request_body when chunk is NULL; 0: a
+     * body is refused. */
+    size_t body_bytes_max;
+    /*
+     * The headers are here, the body is not. May reply already, for example a
+     * refusal; then the body is not read, and chunk and handle are not called.
+     * May be NULL.
+     */
+    void (*begin)(void *user, struct http_request *request);
+    /*
+     * The next piece of the body, borrowed. Not OK: the rest is thrown away
+     * without further calls, and handle finds the status in
+     * http_request_body_status. May be NULL, see body_bytes_max.
+     */
+    enum status (*chunk)(void *user, struct http_request *request, struct slice data);
+    /* The request is complete. Replies once, here or (HTTP_POOL or not) later
+     * from any thread. */
+    void (*handle)(void *user, struct http_request *request);
+    /*
+     * The request is over, its response sent (is_complete) or its connection
+     * lost; releases what http_request_set_state holds. request is gone after it.
+     * Exactly once. May be NULL.
+     */
+    void (*end)(void *user, struct http_request *request, bool is_complete);
 };
 
 struct http_server_options {
-  const char *address; /* "127.0.0.1:0", loopback only; port 0: any free port */
-  enum http_threading threading;
-  unsigned threads;         /* HTTP_POOL: 0: 2 */
-  unsigned connections_max; /* 0: HTTP_SERVER_CONNECTIONS; more wait to be
-                               accepted */
-  int64_t idle_ms;   /* 0: HTTP_SERVER_IDLE_MS; rounded up to whole seconds */
-  bool use_sendfile; /* files by sendfile(2) instead of by
-                        HTTP_SERVER_BLOCK_BYTES pieces */
-  const struct http_route *routes; /* borrowed until closed */
-  size_t route_count;
-  void *user; /* of all callbacks */
+    const char *address; /* "127.0.0.1:0", loopback only; port 0: any free port */
+    enum http_threading threading;
+    unsigned threads;                /* HTTP_POOL: 0: 2 */
+    unsigned connections_max;        /* 0: HTTP_SERVER_CONNECTIONS; more wait to be
+                                        accepted */
+    int64_t idle_ms;                 /* 0: HTTP_SERVER_IDLE_MS; rounded up to whole seconds */
+    bool use_sendfile;               /* files by sendfile(2) instead of by
+                                        HTTP_SERVER_BLOCK_BYTES pieces */
+    const struct http_route *routes; /* borrowed until closed */
+    size_t route_count;
+    void *user; /* of all callbacks */
 };
 
 /*
@@ -103,23 +100,19 @@ void http_server_close(struct http_server *server);
 
 /* Borrowed until the request is replied to. */
 const char *http_request_method(const struct http_request *request);
-const char *http_request_path(
-    const struct http_request *request); /* percent signs decoded */
+const char *http_request_path(const struct http_request *request); /* percent signs decoded */
 /* The path behind the route's prefix. */
 const char *http_request_rest(const struct http_request *request);
 /* NULL when absent; "" when without a value. Names of headers in any case. */
-const char *http_request_query(const struct http_request *request,
-                               const char *name);
-const char *http_request_header(const struct http_request *request,
-                                const char *name);
+const char *http_request_query(const struct http_request *request, const char *name);
+const char *http_request_header(const struct http_request *request, const char *name);
 /* The token of "Authorization: Bearer <token>", or of the query argument
  * "token", or empty. */
 struct slice http_request_bearer(const struct http_request *request);
 /* "127.0.0.1:4711"; for logs. */
 const char *http_request_peer(const struct http_request *request);
 /* False when the client did not say (chunked) or sends none. */
-bool http_request_content_length(const struct http_request *request,
-                                 uint64_t *ret_length);
+bool http_request_content_length(const struct http_request *request, uint64_t *ret_length);
 /* The whole body, for routes without chunk; from handle on. */
 struct slice http_request_body(const struct http_request *request);
 enum status http_request_body_status(const struct http_request *request);
@@ -129,42 +122,47 @@ void *http_request_state(const struct http_request *request);
 
 /* Adds a header (copied) to the coming reply. CHECKs that it holds no control
  * character. */
-void http_reply_header(struct http_request *request, const char *name,
-                       const char *value);
+void http_reply_header(struct http_request *request, const char *name, const char *value);
 /* Replies with body (copied). content_type NULL: none. */
-void http_reply(struct http_request *request, unsigned code,
-                const char *content_type, struct slice body);
+void http_reply(struct http_request *request,
+                unsigned code,
+                const char *content_type,
+                struct slice body);
 /* Replies with status's code, its name in HTTP_STATUS_HEADER, and text and a
  * newline as the body. */
-void http_reply_error(struct http_request *request, enum status status,
-                      const char *text);
+void http_reply_error(struct http_request *request, enum status status, const char *text);
 /*
  * Replies with the bytes [offset, offset + length) of fd (taken), or the part
  * of them the request's Range header asks for (206), or 416 when it asks for
  * none of them. A read that fails or finds the end too early breaks the
  * connection, so the client notices.
  */
-void http_reply_file(struct http_request *request, const char *content_type,
-                     int fd, uint64_t offset, uint64_t length);
+void http_reply_file(struct http_request *request,
+                     const char *content_type,
+                     int fd,
+                     uint64_t offset,
+                     uint64_t length);
 
 /* The source of a streamed reply. */
 struct http_stream {
-  /*
-   * Writes 1..room bytes at data and says how many; 0: the end. Not OK: the
-   * connection breaks. On a thread of the server; blocking is fine with
-   * HTTP_THREAD_EACH only.
-   */
-  enum status (*read)(void *state, uint64_t offset, uint8_t *data, size_t room,
-                      size_t *ret_length);
-  void (*close)(void *state); /* exactly once; may be NULL */
-  void *state;
+    /*
+     * Writes 1..room bytes at data and says how many; 0: the end. Not OK: the
+     * connection breaks. On a thread of the server; blocking is fine with
+     * HTTP_THREAD_EACH only.
+     */
+    enum status (*read)(
+        void *state, uint64_t offset, uint8_t *data, size_t room, size_t *ret_length);
+    void (*close)(void *state); /* exactly once; may be NULL */
+    void *state;
 };
 
 #define HTTP_LENGTH_UNKNOWN UINT64_MAX
 
 /* length: exact, or HTTP_LENGTH_UNKNOWN (sent in chunks). No Range. */
-void http_reply_stream(struct http_request *request, unsigned code,
-                       const char *content_type, uint64_t length,
+void http_reply_stream(struct http_request *request,
+                       unsigned code,
+                       const char *content_type,
+                       uint64_t length,
                        const struct http_stream *stream);
 
 #endif

@@ -1,2 +1,15 @@
 noinst_LIBRARIES += lib/libnet.a
-lib_libnet_a_SOURCES =
+lib_libnet_a_SOURCES = \
+	lib/net/fd_pass.h \
+	lib/net/http_client.h \
+	lib/net/http_server.h \
+	lib/net/http_status.h \
+	lib/net/net.c \
+	lib/net/net.h \
+	lib/net/net_private.h \
+	lib/net/rpc.h \
+	lib/net/rpc_client.c \
+	lib/net/rpc_common.c \
+	lib/net/rpc_common.h \
+	lib/net/rpc_server.c \
+	lib/net/token.h

@@ -13,17 +13,16 @@
 #include "lib/base/status.h"
 
 enum net_log_level {
-  NET_LOG_DEBUG,
-  NET_LOG_INFO,
-  NET_LOG_ERROR,
+    NET_LOG_DEBUG,
+    NET_LOG_INFO,
+    NET_LOG_ERROR,
 };
 
 /* Called from any thread, also from threads of the libraries; text has no
  * newline. */
 struct net_log {
-  void (*write)(void *user, enum net_log_level level,
-                const char *text); /* NULL: silence */
-  void *user;
+    void (*write)(void *user, enum net_log_level level, const char *text); /* NULL: silence */
+    void *user;
 };
 
 /*
@@ -34,22 +33,21 @@ struct net_log {
  * until net_close returns. Fails with ERR_INTERNAL when a library does not
  * start.
  */
-MUST_USE enum status net_open(const struct net_log *log,
-                              struct error *reterr_error);
+MUST_USE enum status net_open(const struct net_log *log, struct error *reterr_error);
 /* Waits until the libraries have let go of everything. All servers and clients
  * are closed before. */
 void net_close(void);
 
 enum {
-  NET_HOST_BYTES = 256,
-  NET_ADDRESS_BYTES = NET_HOST_BYTES + 8,
+    NET_HOST_BYTES = 256,
+    NET_ADDRESS_BYTES = NET_HOST_BYTES + 8,
 };
 
 /* "host:port" taken apart. */
 struct net_address {
-  char host[NET_HOST_BYTES]; /* without brackets; "localhost" has become
-                                "127.0.0.1" */
-  uint16_t port;             /* 0: any free one (servers only) */
+    char host[NET_HOST_BYTES]; /* without brackets; "localhost" has become
+                                  "127.0.0.1" */
+    uint16_t port;             /* 0: any free one (servers only) */
 };
 
 /*
@@ -69,10 +67,9 @@ bool net_address_is_loopback(const struct net_address *address);
 /* Certificates of one process in PEM form, borrowed. With them both sides prove
  * who they are. */
 struct net_credentials {
-  struct slice certificate; /* this process's, with intermediates */
-  struct slice key;         /* its private key, PKCS#8 */
-  struct slice
-      authority; /* whom to trust; peers must have a certificate signed by it */
+    struct slice certificate; /* this process's, with intermediates */
+    struct slice key;         /* its private key, PKCS#8 */
+    struct slice authority;   /* whom to trust; peers must have a certificate signed by it */
 };
 
 #endif

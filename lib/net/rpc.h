@@ -21,23 +21,23 @@
 
 /* The numbers of gRPC (doc/statuscodes.md). */
 enum rpc_code {
-  RPC_OK = 0,
-  RPC_CANCELLED = 1,
-  RPC_UNKNOWN = 2,
-  RPC_INVALID_ARGUMENT = 3,
-  RPC_DEADLINE_EXCEEDED = 4,
-  RPC_NOT_FOUND = 5,
-  RPC_ALREADY_EXISTS = 6,
-  RPC_PERMISSION_DENIED = 7,
-  RPC_RESOURCE_EXHAUSTED = 8,
-  RPC_FAILED_PRECONDITION = 9,
-  RPC_ABORTED = 10,
-  RPC_OUT_OF_RANGE = 11,
-  RPC_UNIMPLEMENTED = 12,
-  RPC_INTERNAL = 13,
-  RPC_UNAVAILABLE = 14,
-  RPC_DATA_LOSS = 15,
-  RPC_UNAUTHENTICATED = 16,
+    RPC_OK = 0,
+    RPC_CANCELLED = 1,
+    RPC_UNKNOWN = 2,
+    RPC_INVALID_ARGUMENT = 3,
+    RPC_DEADLINE_EXCEEDED = 4,
+    RPC_NOT_FOUND = 5,
+    RPC_ALREADY_EXISTS = 6,
+    RPC_PERMISSION_DENIED = 7,
+    RPC_RESOURCE_EXHAUSTED = 8,
+    RPC_FAILED_PRECONDITION = 9,
+    RPC_ABORTED = 10,
+    RPC_OUT_OF_RANGE = 11,
+    RPC_UNIMPLEMENTED = 12,
+    RPC_INTERNAL = 13,
+    RPC_UNAVAILABLE = 14,
+    RPC_DATA_LOSS = 15,
+    RPC_UNAUTHENTICATED = 16,
 };
 
 /* Trailing metadata that carries the name of an enum status, for example
@@ -53,16 +53,15 @@ enum status rpc_code_status(enum rpc_code code);
 #define RPC_NO_DEADLINE INT64_MAX
 
 enum {
-  RPC_MESSAGE_BYTES =
-      16 * 1024 * 1024,          /* a message's limit unless told otherwise */
-  RPC_TEXT_BYTES = 1024,         /* a longer failure text is cut */
-  RPC_METADATA_BYTES = 8 * 1024, /* all metadata of a call together */
-  RPC_SERVER_CALLS = 32 * 1024, /* calls a server holds unless told otherwise */
+    RPC_MESSAGE_BYTES = 16 * 1024 * 1024, /* a message's limit unless told otherwise */
+    RPC_TEXT_BYTES = 1024,                /* a longer failure text is cut */
+    RPC_METADATA_BYTES = 8 * 1024,        /* all metadata of a call together */
+    RPC_SERVER_CALLS = 32 * 1024,         /* calls a server holds unless told otherwise */
 };
 
 struct rpc_metadata {
-  const char *key;    /* lower case */
-  struct slice value; /* printable ASCII */
+    const char *key;    /* lower case */
+    struct slice value; /* printable ASCII */
 };
 
 /* --- server
@@ -73,30 +72,29 @@ struct rpc_server;
 struct rpc_request; /* one call that waits for its answer */
 
 struct rpc_server_options {
-  const char *address; /* "127.0.0.1:0", as net_address_parse reads it; port 0:
-                          any free port */
-  unsigned threads;    /* 0: 2 */
-  size_t message_bytes_max; /* of requests; 0: RPC_MESSAGE_BYTES. Longer:
-                               RPC_RESOURCE_EXHAUSTED */
-  size_t calls_max;         /* held at once; 0: RPC_SERVER_CALLS. More:
-                               RPC_RESOURCE_EXHAUSTED */
-  const struct net_credentials
-      *credentials; /* NULL: plain, loopback only. Else mutual TLS */
-  /*
-   * Takes request, which is answered exactly once, here or later, from any
-   * thread, by rpc_request_reply or rpc_request_fail. On a server thread: must
-   * not block.
-   */
-  void (*handle)(void *user, struct rpc_request *request);
-  /*
-   * The caller of a request with this tag has gone (cancelled, died, deadline
-   * over) before the answer. It must still be answered; the answer is thrown
-   * away. At most once per request, never before its handle has returned; when
-   * the answer is on its way at this moment, the call may come just after it,
-   * so tags are not used again. May be NULL. Must not block.
-   */
-  void (*cancelled)(void *user, uint64_t tag);
-  void *user;
+    const char *address;      /* "127.0.0.1:0", as net_address_parse reads it; port 0:
+                                 any free port */
+    unsigned threads;         /* 0: 2 */
+    size_t message_bytes_max; /* of requests; 0: RPC_MESSAGE_BYTES. Longer:
+                                 RPC_RESOURCE_EXHAUSTED */
+    size_t calls_max;         /* held at once; 0: RPC_SERVER_CALLS. More:
+                                 RPC_RESOURCE_EXHAUSTED */
+    const struct net_credentials *credentials; /* NULL: plain, loopback only. Else mutual TLS */
+    /*
+     * Takes request, which is answered exactly once, here or later, from any
+     * thread, by rpc_request_reply or rpc_request_fail. On a server thread: must
+     * not block.
+     */
+    void (*handle)(void *user, struct rpc_request *request);
+    /*
+     * The caller of a request with this tag has gone (cancelled, died, deadline
+     * over) before the answer. It must still be answered; the answer is thrown
+     * away. At most once per request, never before its handle has returned; when
+     * the answer is on its way at this moment, the call may come just after it,
+     * so tags are not used again. May be NULL. Must not block.
+     */
+    void (*cancelled)(void *user, uint64_t tag);
+    void *user;
 };
 
 /*
@@ -122,11 +120,11 @@ void rpc_server_stop(struct rpc_server *server);
 void rpc_server_close(struct rpc_server *server, int64_t grace_ms);
 
 /* All that these return is borrowed until the request is answered. */
-struct slice rpc_request_path(
-    const struct rpc_request *request); /* "/package.Service/Method" */
+struct slice rpc_request_path(const struct rpc_request *request); /* "/package.Service/Method" */
 struct slice rpc_request_body(const struct rpc_request *request);
 /* The first value under key (lower case); false when there is none. */
-bool rpc_request_metadata(const struct rpc_request *request, const char *key,
+bool rpc_request_metadata(const struct rpc_request *request,
+                          const char *key,
                           struct slice *ret_value);
 /* "ipv4:127.0.0.1:4711"; for logs, never proof of anything. */
 struct slice rpc_request_peer(const struct rpc_request *request);
@@ -136,7 +134,7 @@ int64_t rpc_request_remaining_ms(const struct rpc_request *request);
  * handle. */
 void rpc_request_set_tag(struct rpc_request *request, uint64_t tag);
 uint64_t rpc_request_tag(const struct rpc_request *request);
-bool rpc_request_is_cancelled(const struct rpc_request *request);
+bool rpc_request_is_cancelled(struct rpc_request *request);
 
 /* Answers with body (copied) and releases the request. */
 void rpc_request_reply(struct rpc_request *request, struct slice body);
@@ -145,11 +143,12 @@ void rpc_request_reply(struct rpc_request *request, struct slice body);
  * status_name travels as RPC_STATUS_KEY (NULL: none). text: UTF-8 for a person,
  * cut at RPC_TEXT_BYTES.
  */
-void rpc_request_fail(struct rpc_request *request, enum rpc_code code,
-                      const char *status_name, struct slice text);
+void rpc_request_fail(struct rpc_request *request,
+                      enum rpc_code code,
+                      const char *status_name,
+                      struct slice text);
 /* The same with code and name chosen by status, which is not OK. */
-void rpc_request_fail_status(struct rpc_request *request, enum status status,
-                             struct slice text);
+void rpc_request_fail_status(struct rpc_request *request, enum status status, struct slice text);
 
 /* --- client
  * ---------------------------------------------------------------------------------
@@ -161,20 +160,20 @@ struct rpc_channel; /* to one address; counted */
 struct rpc_call;    /* one call in flight; counted */
 
 struct rpc_channel_options {
-  size_t message_bytes_max; /* of responses; 0: RPC_MESSAGE_BYTES */
-  bool has_own_connection;  /* true: do not share the connection of a like
-                               channel */
-  const struct net_credentials *credentials; /* NULL: plain */
+    size_t message_bytes_max;                  /* of responses; 0: RPC_MESSAGE_BYTES */
+    bool has_own_connection;                   /* true: do not share the connection of a like
+                                                  channel */
+    const struct net_credentials *credentials; /* NULL: plain */
 };
 
 /* Everything points into the library; borrowed until the callback returns. */
 struct rpc_result {
-  enum rpc_code code;
-  enum status status; /* of RPC_STATUS_KEY, or the nearest to code; OK exactly
-                         for RPC_OK */
-  struct slice status_name; /* the RPC_STATUS_KEY as sent; may be empty */
-  struct slice text;        /* why, for a person; empty for RPC_OK */
-  struct slice body;        /* the response; empty unless RPC_OK */
+    enum rpc_code code;
+    enum status status;       /* of RPC_STATUS_KEY, or the nearest to code; OK exactly
+                                 for RPC_OK */
+    struct slice status_name; /* the RPC_STATUS_KEY as sent; may be empty */
+    struct slice text;        /* why, for a person; empty for RPC_OK */
+    struct slice body;        /* the response; empty unless RPC_OK */
 };
 
 /* On the client's thread, exactly once per call that was started. Must not
@@ -182,18 +181,18 @@ struct rpc_result {
 typedef void rpc_call_done(void *user, const struct rpc_result *result);
 
 struct rpc_call_options {
-  int64_t timeout_ms;                  /* 1 .. RPC_NO_DEADLINE */
-  const struct rpc_metadata *metadata; /* copied */
-  size_t metadata_count;
-  bool wait_for_ready; /* true: an unreachable server uses up the timeout;
-                          false: fails at once */
+    int64_t timeout_ms;                  /* 1 .. RPC_NO_DEADLINE */
+    const struct rpc_metadata *metadata; /* copied */
+    size_t metadata_count;
+    bool wait_for_ready; /* true: an unreachable server uses up the timeout;
+                            false: fails at once */
 };
 
 /* channel_options (copied, credentials too; NULL: all defaults) serve
  * rpc_client_channel. */
-MUST_USE enum status
-rpc_client_open(const struct rpc_channel_options *channel_options,
-                struct rpc_client **ret_client, struct error *reterr_error);
+MUST_USE enum status rpc_client_open(const struct rpc_channel_options *channel_options,
+                                     struct rpc_client **ret_client,
+                                     struct error *reterr_error);
 /*
  * Cancels the calls in flight, waits for their callbacks and closes all cached
  * channels; channels the caller opened are closed before. NULL is fine. Never
@@ -222,7 +221,10 @@ MUST_USE enum status rpc_client_channel(struct rpc_client *client,
                                         struct slice address,
                                         struct rpc_channel **ret_channel,
                                         struct error *reterr_error);
-enum { RPC_CLIENT_CHANNELS = 4096 };
+
+enum {
+    RPC_CLIENT_CHANNELS = 4096
+};
 
 /*
  * Starts a call of path with body (copied). OK: done will be called once.
@@ -231,9 +233,11 @@ enum { RPC_CLIENT_CHANNELS = 4096 };
  * rpc_call_cancel; give it back with rpc_call_close.
  */
 MUST_USE enum status rpc_call_start(struct rpc_channel *channel,
-                                    const char *path, struct slice body,
+                                    const char *path,
+                                    struct slice body,
                                     const struct rpc_call_options *options,
-                                    rpc_call_done *done, void *user,
+                                    rpc_call_done *done,
+                                    void *user,
                                     struct rpc_call **ret_call);
 /* The callback comes soon with RPC_CANCELLED, unless the answer was faster. Any
  * thread. */
@@ -246,7 +250,8 @@ void rpc_call_close(struct rpc_call *call); /* NULL is fine; does not cancel */
  * why. Never on the client's thread.
  */
 MUST_USE enum status rpc_call_wait(struct rpc_channel *channel,
-                                   const char *path, struct slice body,
+                                   const char *path,
+                                   struct slice body,
                                    const struct rpc_call_options *options,
                                    struct buf *ret_body,
                                    struct error *reterr_error);

@@ -15,22 +15,20 @@
 #include "lib/net/fd_pass.h"
 
 enum {
-  TOKEN_SECRET_BYTES = 32,
-  TOKEN_NAME_BYTES = 255, /* a subject's and an audience's limit */
-  TOKEN_BYTES = 800,      /* room for any token and its NUL */
+    TOKEN_SECRET_BYTES = 32,
+    TOKEN_NAME_BYTES = 255, /* a subject's and an audience's limit */
+    TOKEN_BYTES = 800,      /* room for any token and its NUL */
 };
 
 struct token_secret {
-  uint8_t bytes[TOKEN_SECRET_BYTES];
+    uint8_t bytes[TOKEN_SECRET_BYTES];
 };
 
 /* What a genuine token says. */
 struct token_claims {
-  char subject[TOKEN_NAME_BYTES +
-               1]; /* "user:alice", "daemon:rm", "container:container_..." */
-  char audience[TOKEN_NAME_BYTES +
-                1];        /* for whom it is, for example the cluster's id */
-  int64_t expires_wall_ms; /* since 1970; not valid from this moment on */
+    char subject[TOKEN_NAME_BYTES + 1];  /* "user:alice", "daemon:rm", "container:container_..." */
+    char audience[TOKEN_NAME_BYTES + 1]; /* for whom it is, for example the cluster's id */
+    int64_t expires_wall_ms;             /* since 1970; not valid from this moment on */
 };
 
 /*
@@ -45,9 +43,9 @@ MUST_USE enum status token_secret_load(const char *path,
  * The same, but makes the file (mode 0600, synced) from random bytes when there
  * is none. Processes that do so at once all get the same secret.
  */
-MUST_USE enum status
-token_secret_load_or_create(const char *path, struct token_secret *ret_secret,
-                            struct error *reterr_error);
+MUST_USE enum status token_secret_load_or_create(const char *path,
+                                                 struct token_secret *ret_secret,
+                                                 struct error *reterr_error);
 /* Overwrites it. */
 void token_secret_close(struct token_secret *secret);
 
@@ -57,8 +55,10 @@ void token_secret_close(struct token_secret *secret);
  * below 0.
  */
 MUST_USE enum status token_sign(const struct token_secret *secret,
-                                const char *subject, const char *audience,
-                                int64_t expires_wall_ms, char *token,
+                                const char *subject,
+                                const char *audience,
+                                int64_t expires_wall_ms,
+                                char *token,
                                 struct error *reterr_error);
 /*
  * ERR_UNAUTHENTICATED, and a text that says which: not a token, not signed with
@@ -66,7 +66,8 @@ MUST_USE enum status token_sign(const struct token_secret *secret,
  * tell how much of a forgery was right.
  */
 MUST_USE enum status token_verify(const struct token_secret *secret,
-                                  struct slice token, const char *audience,
+                                  struct slice token,
+                                  const char *audience,
                                   int64_t now_wall_ms,
                                   struct token_claims *ret_claims,
                                   struct error *reterr_error);
@@ -80,27 +81,27 @@ struct slice token_from_bearer(struct slice text);
 struct credential_server;
 
 struct credential_server_options {
-  const char *path; /* of the unix socket; everybody on the host may connect */
-  const struct token_secret *secret; /* copied */
-  const char *audience;              /* copied */
-  int64_t lifetime_ms;               /* of the tokens, 1.. */
-  int64_t (*wall_ms)(void *user);    /* the clock, NULL: the system's */
-  void *user;
+    const char *path;                  /* of the unix socket; everybody on the host may connect */
+    const struct token_secret *secret; /* copied */
+    const char *audience;              /* copied */
+    int64_t lifetime_ms;               /* of the tokens, 1.. */
+    int64_t (*wall_ms)(void *user);    /* the clock, NULL: the system's */
+    void *user;
 };
 
 /* Fails as fd_pass_server_open does. Names are those of the host's user
  * database, else the number. */
-MUST_USE enum status
-credential_server_open(const struct credential_server_options *options,
-                       struct credential_server **ret_server,
-                       struct error *reterr_error);
-void credential_server_close(
-    struct credential_server *server); /* NULL is fine */
+MUST_USE enum status credential_server_open(const struct credential_server_options *options,
+                                            struct credential_server **ret_server,
+                                            struct error *reterr_error);
+void credential_server_close(struct credential_server *server); /* NULL is fine */
 
 /* Fetches the caller's own token into token (room for TOKEN_BYTES) and when it
  * ends. */
-MUST_USE enum status credential_fetch(const char *path, int64_t timeout_ms,
-                                      char *token, int64_t *ret_expires_wall_ms,
+MUST_USE enum status credential_fetch(const char *path,
+                                      int64_t timeout_ms,
+                                      char *token,
+                                      int64_t *ret_expires_wall_ms,
                                       struct error *reterr_error);
 
 #endif

@@ -1,2 +1,3 @@
-# UNIT_TESTS += tests/unit/net/test_<unit>
-# tests_unit_net_test_<unit>_LDADD = $(UNIT_LIBS) $(NET_LIBS)
+UNIT_TESTS += \
+	tests/unit/net/test_rpc
+tests_unit_net_test_rpc_LDADD = $(UNIT_LIBS) $(NET_LIBS)
