@@ -1,5 +1,6 @@
 noinst_LIBRARIES += lib/libnet.a
 lib_libnet_a_SOURCES = \
+	lib/net/fd_pass.c \
 	lib/net/fd_pass.h \
 	lib/net/http_client.h \
 	lib/net/http_server.h \
@@ -12,4 +13,5 @@ lib_libnet_a_SOURCES = \
 	lib/net/rpc_common.c \
 	lib/net/rpc_common.h \
 	lib/net/rpc_server.c \
+	lib/net/token.c \
 	lib/net/token.h
