@@ -8,7 +8,8 @@ tests_support_libunit_a_SOURCES = \
 	tests/support/unit.h
 
 TOOL_TESTS += \
-	tests/tools/test_check_layers
+	tests/tools/test_check_layers \
+	tests/tools/test_gen_messages
 
 include tests/unit/base/local.mk
 include tests/unit/model/local.mk

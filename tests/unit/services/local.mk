@@ -1,2 +1,2 @@
-# UNIT_TESTS += tests/unit/services/test_<unit>
-# tests_unit_services_test_<unit>_LDADD = $(UNIT_LIBS) $(SERVICES_LIBS)
+UNIT_TESTS += tests/unit/services/test_services
+tests_unit_services_test_services_LDADD = $(UNIT_LIBS) $(SERVICES_LIBS)
