@@ -40,11 +40,7 @@ enum status file_open(const char *path,
     while (descriptor < 0 && errno == EINTR);
     if (descriptor < 0)
         return error_set_errno(reterr_error, errno, "open %s", path);
-    size_t length = strlen(path);
-    struct file *file = mem_new(sizeof(*file) + length + 1);
-    file->descriptor = descriptor;
-    memcpy(file->path, path, length + 1);
-    *ret_file = file;
+    *ret_file = file_adopt(descriptor, path);
     return OK;
 }
 
@@ -65,6 +61,23 @@ const char *file_path(const struct file *file)
 int file_descriptor(const struct file *file)
 {
     return file->descriptor;
+}
+
+int file_release(struct file *file)
+{
+    int descriptor = file->descriptor;
+    mem_free(file);
+    return descriptor;
+}
+
+struct file *file_adopt(int descriptor, const char *name)
+{
+    CHECK(descriptor >= 0);
+    size_t length = strlen(name);
+    struct file *file = mem_new(sizeof(*file) + length + 1);
+    file->descriptor = descriptor;
+    memcpy(file->path, name, length + 1);
+    return file;
 }
 
 enum status file_read_at(struct file *file,

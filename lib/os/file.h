@@ -46,6 +46,11 @@ void file_close(struct file *file);
 const char *file_path(const struct file *file);
 /* The descriptor, for passing it on or for sendfile; stays the file's. */
 int file_descriptor(const struct file *file);
+/* Gives up file but not its descriptor, which is the caller's from now on (and is not closed). */
+int file_release(struct file *file);
+/* Takes a descriptor that came from elsewhere; name is what errors call it. The caller closes it.
+ */
+struct file *file_adopt(int descriptor, const char *name);
 
 /* Reads up to bytes at offset; *ret_bytes is less only at the end of the file. */
 MUST_USE enum status file_read_at(struct file *file,
