@@ -1,5 +1,7 @@
 noinst_LIBRARIES += lib/libmodel.a
 lib_libmodel_a_SOURCES = \
+	lib/model/block.c \
+	lib/model/block.h \
 	lib/model/ids.c \
 	lib/model/ids.h \
 	lib/model/limits.h \
@@ -13,5 +15,7 @@ lib_libmodel_a_SOURCES = \
 	lib/model/text.c \
 	lib/model/text.h
 nodist_lib_libmodel_a_SOURCES = \
+	lib/model/block.c \
+	lib/model/block.h \
 	lib/model/messages.c \
 	lib/model/messages.h
