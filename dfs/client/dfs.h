@@ -35,7 +35,7 @@ struct dfs_reader;
 
 struct dfs_settings {
     const char *namenode_address; /* "127.0.0.1:41234", gRPC */
-    const char *token;            /* the bearer token of the user (docs/protocols/tokens.md) */
+    const char *token;            /* the bearer token of the user (docs/protocols/token.md) */
     const char *host;             /* name that locality compares; NULL: this host's name */
     int64_t deadline_ms;          /* how long passing failures are ridden out; 0: 60,000 */
     int64_t call_timeout_ms;      /* one try of one call; 0: 10,000 */

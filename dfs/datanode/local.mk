@@ -9,4 +9,9 @@ dfs_libdatanodecore_a_SOURCES = \
 	dfs/datanode/core/work.c
 
 noinst_LIBRARIES += dfs/libdatanodedaemon.a
-dfs_libdatanodedaemon_a_SOURCES =
+dfs_libdatanodedaemon_a_SOURCES = \
+	dfs/datanode/daemon/store.c \
+	dfs/datanode/daemon/store.h \
+	dfs/datanode/daemon/store_internal.h \
+	dfs/datanode/daemon/store_read.c \
+	dfs/datanode/daemon/store_scan.c

@@ -13,3 +13,7 @@ tests_unit_dfs_test_datanode_session_LDADD = $(UNIT_LIBS) $(DATANODE_CORE_LIBS)
 
 UNIT_TESTS += tests/unit/dfs/test_datanode_random
 tests_unit_dfs_test_datanode_random_LDADD = $(UNIT_LIBS) $(DATANODE_CORE_LIBS)
+
+UNIT_TESTS += tests/unit/dfs/test_datanode_store
+tests_unit_dfs_test_datanode_store_LDADD = \
+	$(UNIT_LIBS) dfs/libdatanodedaemon.a $(MODEL_LIBS) $(OS_LIBS)

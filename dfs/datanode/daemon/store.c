@@ -1,0 +1,414 @@
+/*
+ * store.c - a block's way onto the disk and off it (docs/formats/block.md).
+ * Owns the names in the data folder. The rename of a .blk file is the commit point of a block: the
+ * sidecar is in place before it, and is removed after it.
+ */
+#include "dfs/datanode/daemon/store.h"
+
+#include <stdatomic.h>
+
+#include "dfs/datanode/daemon/store_internal.h"
+#include "lib/base/check.h"
+#include "lib/base/mem.h"
+#include "lib/os/directory.h"
+#include "lib/os/file.h"
+
+enum {
+    IDENTITY_BYTES_MAX = 4096,
+    VERIFY_BYTES = 1024 * 1024
+};
+
+struct store_writer {
+    struct store *store;
+    struct dfs_block_info block;
+    struct block_summer summer;
+    struct file *data;
+    struct file *sidecar;
+    struct arena *arena;
+    const char *data_path; /* in incoming/; NULL when nothing is there any more */
+    const char *sidecar_path;
+    bool has_broken_volume;
+    bool has_failed;
+};
+
+const char *store_path(const struct store *store,
+                       struct arena *arena,
+                       enum store_place place,
+                       uint64_t block_id,
+                       const char *suffix)
+{
+    char name[BLOCK_NAME_BYTES];
+    block_name_format(block_id, name);
+    struct slice path;
+    if (place == STORE_BLOCKS)
+        path = arena_format(arena, "%s/blocks/%s/%s%s", store->directory, name + 14, name, suffix);
+    else
+        path = arena_format(arena, "%s/corrupt/%s%s", store->directory, name, suffix);
+    return (const char *)path.data;
+}
+
+/* --- opening -----------------------------------------------------------------------------------
+ */
+
+static enum status make_folders(struct store *store, struct error *reterr_error)
+{
+    struct arena *arena = arena_open(0);
+    const char *incoming = (const char *)arena_format(arena, "%s/incoming", store->directory).data;
+    const char *corrupt = (const char *)arena_format(arena, "%s/corrupt", store->directory).data;
+    const char *blocks = (const char *)arena_format(arena, "%s/blocks", store->directory).data;
+    enum status status = directory_make_all(store->directory, 0700, reterr_error);
+    if (status == OK)
+        status = directory_remove_tree(incoming, reterr_error);
+    if (status == OK)
+        status = directory_make_all(incoming, 0700, reterr_error);
+    if (status == OK)
+        status = directory_make_all(corrupt, 0700, reterr_error);
+    for (unsigned i = 0; i < STORE_FOLDERS && status == OK; i++) {
+        const char *path = (const char *)arena_format(arena, "%s/%02x", blocks, i).data;
+        status = directory_make_all(path, 0700, reterr_error);
+    }
+    if (status == OK && store->is_synced)
+        status = directory_sync(blocks, reterr_error);
+    if (status == OK && store->is_synced)
+        status = directory_sync(store->directory, reterr_error);
+    arena_close(arena);
+    return status;
+}
+
+enum status store_open(const struct store_settings *settings,
+                       struct store **ret_store,
+                       struct error *reterr_error)
+{
+    struct store *store = MEM_NEW(struct store);
+    store->arena = arena_open(0);
+    store->directory =
+        (const char *)arena_copy(store->arena, slice_from_string(settings->directory)).data;
+    store->is_synced = settings->is_synced;
+    enum status status = make_folders(store, reterr_error);
+    if (status != OK) {
+        store_close(store);
+        return status;
+    }
+    *ret_store = store;
+    return OK;
+}
+
+void store_close(struct store *store)
+{
+    if (store == NULL)
+        return;
+    arena_close(store->arena);
+    mem_free(store);
+}
+
+enum status store_space_get(struct store *store,
+                            struct store_space *ret_space,
+                            struct error *reterr_error)
+{
+    struct directory_space space;
+    enum status status = directory_space_get(store->directory, &space, reterr_error);
+    if (status == OK)
+        *ret_space = (struct store_space){space.capacity_bytes, space.free_bytes};
+    return status;
+}
+
+/* For what is of no use any more: if it cannot be removed now, the next start does it. */
+static void try_remove(const char *path)
+{
+    enum status status = file_remove(path, NULL);
+    (void)status;
+}
+
+/* --- receiving ---------------------------------------------------------------------------------
+ */
+
+enum status store_writer_open(struct store *store,
+                              const struct dfs_block_info *block,
+                              struct store_writer **ret_writer,
+                              struct error *reterr_error)
+{
+    struct store_writer *writer = MEM_NEW(struct store_writer);
+    writer->store = store;
+    writer->block = *block;
+    writer->arena = arena_open(0);
+    unsigned long number = atomic_fetch_add(&store->incoming_count, 1);
+    const char *path =
+        (const char *)arena_format(writer->arena, "%s/incoming/%lu", store->directory, number).data;
+    const char *data_path = (const char *)arena_format(writer->arena, "%s.blk", path).data;
+    enum status status =
+        file_open(data_path, FILE_MODE_CREATE_NEW, FILE_PRIVATE, &writer->data, reterr_error);
+    if (status != OK) {
+        store_writer_close(writer);
+        return status;
+    }
+    writer->data_path = data_path;
+    writer->sidecar_path = (const char *)arena_format(writer->arena, "%s.crc", path).data;
+    *ret_writer = writer;
+    return OK;
+}
+
+/* A full disk is no broken disk; anything else that a write or sync meets is. */
+static enum status writer_failed(struct store_writer *writer, enum status status)
+{
+    writer->has_failed = true;
+    if (status == ERR_IO)
+        writer->has_broken_volume = true;
+    return status;
+}
+
+static enum status sync_failed(struct store_writer *writer, enum status status)
+{
+    writer->has_failed = true;
+    writer->has_broken_volume = true;
+    return status;
+}
+
+enum status store_writer_push(struct store_writer *writer,
+                              struct slice data,
+                              struct error *reterr_error)
+{
+    CHECK(!writer->has_failed);
+    if (data.length > writer->block.length - writer->summer.length) {
+        writer->has_failed = true;
+        return error_set(reterr_error, ERR_LIMIT, "the block is longer than it was said to be");
+    }
+    enum status status = file_write_at(writer->data, writer->summer.length, data, reterr_error);
+    if (status != OK)
+        return writer_failed(writer, status);
+    status = block_summer_add(&writer->summer, data);
+    if (status != OK) {
+        writer->has_failed = true;
+        return error_set(reterr_error, status, "the sidecar of the block");
+    }
+    return OK;
+}
+
+static enum status write_sidecar(struct store_writer *writer, struct error *reterr_error)
+{
+    struct buf bytes;
+    buf_open(&bytes, 0);
+    enum status status = block_summer_finish(&writer->summer, writer->block.block_id, &bytes);
+    if (status != OK) {
+        buf_close(&bytes);
+        return error_set(reterr_error, status, "the sidecar of the block");
+    }
+    status = file_open(writer->sidecar_path, FILE_MODE_CREATE_NEW, FILE_PRIVATE, &writer->sidecar,
+                       reterr_error);
+    if (status == OK)
+        status = file_write_at(writer->sidecar, 0, buf_slice(&bytes), reterr_error);
+    buf_close(&bytes);
+    return status;
+}
+
+static enum status move_into_place(struct store_writer *writer, struct error *reterr_error)
+{
+    struct store *store = writer->store;
+    uint64_t block_id = writer->block.block_id;
+    const char *crc = store_path(store, writer->arena, STORE_BLOCKS, block_id, ".crc");
+    const char *blk = store_path(store, writer->arena, STORE_BLOCKS, block_id, ".blk");
+    enum status status = file_rename(writer->sidecar_path, crc, reterr_error);
+    if (status != OK)
+        return writer_failed(writer, status);
+    status = file_rename(writer->data_path, blk, reterr_error);
+    if (status != OK) {
+        try_remove(crc);
+        return writer_failed(writer, status);
+    }
+    writer->data_path = NULL;
+    if (!store->is_synced)
+        return OK;
+    status = directory_sync_parent(blk, reterr_error);
+    if (status == OK)
+        return OK;
+    /* It may be found at the next start; then it is whole, and the namenode says what to do. */
+    try_remove(blk);
+    try_remove(crc);
+    return sync_failed(writer, status);
+}
+
+enum status store_writer_commit(struct store_writer *writer, struct error *reterr_error)
+{
+    CHECK(!writer->has_failed);
+    CHECK(writer->data_path != NULL);
+    if (writer->summer.length != writer->block.length ||
+        block_summer_crc(&writer->summer) != writer->block.crc32c) {
+        writer->has_failed = true;
+        return error_set(reterr_error, ERR_CORRUPT,
+                         "%llu bytes with checksum %08x came; %llu with %08x were announced",
+                         (unsigned long long)writer->summer.length,
+                         (unsigned)block_summer_crc(&writer->summer),
+                         (unsigned long long)writer->block.length, (unsigned)writer->block.crc32c);
+    }
+    enum status status = write_sidecar(writer, reterr_error);
+    if (status != OK)
+        return writer_failed(writer, status);
+    if (writer->store->is_synced) {
+        status = file_sync_data(writer->data, reterr_error);
+        if (status == OK)
+            status = file_sync_data(writer->sidecar, reterr_error);
+        if (status != OK)
+            return sync_failed(writer, status);
+    }
+    return move_into_place(writer, reterr_error);
+}
+
+bool store_writer_broke_volume(const struct store_writer *writer)
+{
+    return writer->has_broken_volume;
+}
+
+void store_writer_close(struct store_writer *writer)
+{
+    if (writer == NULL)
+        return;
+    file_close(writer->data);
+    file_close(writer->sidecar);
+    if (writer->data_path != NULL) {
+        try_remove(writer->data_path);
+        try_remove(writer->sidecar_path);
+    }
+    block_summer_close(&writer->summer);
+    arena_close(writer->arena);
+    mem_free(writer);
+}
+
+/* --- care --------------------------------------------------------------------------------------
+ */
+
+enum status store_verify(struct store *store, uint64_t block_id, struct error *reterr_error)
+{
+    struct store_reader *reader;
+    enum status status = store_reader_open(store, block_id, &reader, reterr_error);
+    if (status != OK)
+        return status;
+    uint64_t length = store_reader_block(reader).length;
+    uint8_t *piece = mem_try_array(VERIFY_BYTES, 1);
+    if (piece == NULL)
+        status = error_set(reterr_error, ERR_NO_MEMORY, "a buffer to verify blocks with");
+    for (uint64_t at = 0; at < length && status == OK; at += VERIFY_BYTES) {
+        size_t part = length - at < VERIFY_BYTES ? (size_t)(length - at) : VERIFY_BYTES;
+        status = store_reader_read(reader, at, piece, part, reterr_error);
+    }
+    mem_free(piece);
+    store_reader_close(reader);
+    return status;
+}
+
+static enum status move_if_there(const char *source,
+                                 const char *destination,
+                                 struct error *reterr_error)
+{
+    enum status status = file_rename(source, destination, reterr_error);
+    return status == ERR_NOT_FOUND ? OK : status;
+}
+
+enum status store_quarantine(struct store *store, uint64_t block_id, struct error *reterr_error)
+{
+    struct arena *arena = arena_open(0);
+    enum status status =
+        move_if_there(store_path(store, arena, STORE_BLOCKS, block_id, ".blk"),
+                      store_path(store, arena, STORE_CORRUPT, block_id, ".blk"), reterr_error);
+    if (status == OK)
+        status =
+            move_if_there(store_path(store, arena, STORE_BLOCKS, block_id, ".crc"),
+                          store_path(store, arena, STORE_CORRUPT, block_id, ".crc"), reterr_error);
+    arena_close(arena);
+    return status;
+}
+
+static enum status remove_if_there(const char *path, struct error *reterr_error)
+{
+    enum status status = file_remove(path, reterr_error);
+    return status == ERR_NOT_FOUND ? OK : status;
+}
+
+enum status store_delete(struct store *store, uint64_t block_id, struct error *reterr_error)
+{
+    static const enum store_place places[] = {STORE_BLOCKS, STORE_CORRUPT};
+    struct arena *arena = arena_open(0);
+    enum status status = OK;
+    for (size_t i = 0; i < 2 && status == OK; i++) {
+        status =
+            remove_if_there(store_path(store, arena, places[i], block_id, ".blk"), reterr_error);
+        if (status == OK)
+            status = remove_if_there(store_path(store, arena, places[i], block_id, ".crc"),
+                                     reterr_error);
+    }
+    arena_close(arena);
+    return status;
+}
+
+/* --- identity ----------------------------------------------------------------------------------
+ */
+
+static const char *identity_path(const struct store *store, struct arena *arena)
+{
+    return (const char *)arena_format(arena, "%s/VERSION", store->directory).data;
+}
+
+/* Takes "key=value\n" with the value as 16 digits off the front; false when it is not there. */
+static bool take_identity_line(struct slice *rest, const char *key, uint64_t *ret_value)
+{
+    struct slice line = slice_sub(*rest, 0, slice_find(*rest, '\n'));
+    if (line.length == rest->length)
+        return false;
+    *rest = slice_sub(*rest, line.length + 1, rest->length - line.length - 1);
+    struct slice prefix = slice_from_string(key);
+    if (!slice_has_prefix(line, prefix))
+        return false;
+    struct slice value = slice_sub(line, prefix.length, line.length - prefix.length);
+    if (slice_equal_string(value, "0000000000000000")) {
+        *ret_value = 0;
+        return true;
+    }
+    return block_name_parse(value, ret_value);
+}
+
+enum status store_identity_load(struct store *store,
+                                struct store_identity *ret_identity,
+                                struct error *reterr_error)
+{
+    struct arena *arena = arena_open(0);
+    struct buf text;
+    buf_open(&text, IDENTITY_BYTES_MAX);
+    struct store_identity identity = {0};
+    enum status status = file_read_whole(identity_path(store, arena), &text, reterr_error);
+    if (status == ERR_NOT_FOUND) {
+        status = OK;
+    } else if (status == OK) {
+        struct slice rest = buf_slice(&text);
+        struct slice format = slice_from_string("format=1\n");
+        if (!slice_has_prefix(rest, format)) {
+            status = error_set(reterr_error, ERR_UNSUPPORTED,
+                               "%s does not begin with \"format=1\": another program wrote it",
+                               identity_path(store, arena));
+        } else {
+            rest = slice_sub(rest, format.length, rest.length - format.length);
+            if (!take_identity_line(&rest, "node_id=", &identity.node_id) ||
+                !take_identity_line(&rest, "cluster_id=", &identity.cluster_id))
+                status = error_set(reterr_error, ERR_CORRUPT, "%s is damaged",
+                                   identity_path(store, arena));
+        }
+    }
+    if (status == OK)
+        *ret_identity = identity;
+    buf_close(&text);
+    arena_close(arena);
+    return status;
+}
+
+enum status store_identity_save(struct store *store,
+                                const struct store_identity *identity,
+                                struct error *reterr_error)
+{
+    struct arena *arena = arena_open(0);
+    char node[BLOCK_NAME_BYTES];
+    char cluster[BLOCK_NAME_BYTES];
+    block_name_format(identity->node_id, node);
+    block_name_format(identity->cluster_id, cluster);
+    struct slice text = arena_format(arena, "format=1\nnode_id=%s\ncluster_id=%s\n", node, cluster);
+    enum status status =
+        file_replace(identity_path(store, arena), text, FILE_PRIVATE, reterr_error);
+    arena_close(arena);
+    return status;
+}
