@@ -7,8 +7,9 @@
 #include "lib/base/mem.h"
 #include "nodemgr/core/nodemgr_internal.h"
 
-enum status
-nodemgr_open(const struct nodemgr_settings *settings, uint64_t seed, struct nodemgr **ret_nodemgr)
+enum status nodemgr_open(const struct nodemgr_settings *settings,
+                         uint64_t seed,
+                         struct nodemgr **ret_nodemgr)
 {
     if (settings->self.node_id == 0 || settings->rm_address.length == 0 ||
         settings->grant_verify == NULL || settings->capacity.memory_bytes == 0)
@@ -20,6 +21,7 @@ nodemgr_open(const struct nodemgr_settings *settings, uint64_t seed, struct node
     own->retry_min_ms = own->retry_min_ms > 0 ? own->retry_min_ms : 50;
     own->retry_max_ms = own->retry_max_ms > 0 ? own->retry_max_ms : 2000;
     own->call_timeout_ms = own->call_timeout_ms > 0 ? own->call_timeout_ms : 5000;
+    own->stop_max_ms = own->stop_max_ms > 0 ? own->stop_max_ms : 5000;
     nodemgr->rng = rng_seed(seed);
     nodemgr->backoff_ms = own->retry_min_ms;
     nodemgr->next_tag = NODEMGR_TAG_FIRST;
@@ -29,7 +31,7 @@ nodemgr_open(const struct nodemgr_settings *settings, uint64_t seed, struct node
     nodemgr->apps = map_open();
     nodemgr->forgotten = map_open();
     for (size_t i = 0; i < settings->known_apps_count; i++)
-        nodemgr_app_add(nodemgr, &settings->known_apps[i]);
+        (void)nodemgr_app_add(nodemgr, &settings->known_apps[i]);
     own->known_apps = NULL;
     own->known_apps_count = 0;
     *ret_nodemgr = nodemgr;
@@ -40,6 +42,10 @@ void nodemgr_close(struct nodemgr *nodemgr)
 {
     if (!nodemgr)
         return;
+    size_t cursor = 0;
+    void *value;
+    while (map_next(nodemgr->containers, &cursor, NULL, &value))
+        nodemgr_container_free(value);
     nodemgr_apps_free(nodemgr);
     map_u64_close(nodemgr->by_tag);
     map_close(nodemgr->containers);
@@ -49,36 +55,33 @@ void nodemgr_close(struct nodemgr *nodemgr)
 }
 
 /* --- requests --------------------------------------------------------------------------------- */
+static bool may_act_for(const struct event *event, struct slice user)
+{
+    return slice_equal(event->user, user) || slice_equal_string(event->user, "millrace");
+}
+
 static void start_container(struct nodemgr *nodemgr,
                             const struct event *event,
                             struct actions *actions)
 {
     const struct nm_start_container_request *request = event->message;
     struct nodemgr_grant grant = {0};
-    enum status status = nodemgr->settings.grant_verify(nodemgr->settings.grant_context,
-                                                        request->token,
-                                                        &request->container,
-                                                        nodemgr->settings.self.node_id,
-                                                        event->wall_ms,
-                                                        &grant);
+    enum status status = nodemgr->settings.grant_verify(
+        nodemgr->settings.grant_context, request->token, &request->container,
+        nodemgr->settings.self.node_id, event->wall_ms, &grant);
     if (status != OK) {
-        actions_fail(actions,
-                     event->call,
-                     status,
-                     "the token is not the resource manager's grant of this container on this node");
+        actions_fail(
+            actions, event->call, status,
+            "the token is not the resource manager's grant of this container on this node");
         return;
     }
-    if (request->launch.arguments_count == 0) {
-        actions_fail(actions, event->call, ERR_INVALID, "the launch has no command to run");
+    if (!may_act_for(event, grant.user)) {
+        actions_fail(actions, event->call, ERR_DENIED, "the container was granted to %.*s",
+                     SLICE_ARGS(grant.user));
         return;
     }
-    nodemgr_container_start(nodemgr,
-                            &request->container,
-                            &grant.resource,
-                            grant.user,
-                            &request->launch,
-                            &event->call,
-                            actions);
+    nodemgr_container_start(nodemgr, &request->container, &grant.resource, grant.user,
+                            &request->launch, &event->call, actions);
 }
 
 static void stop_container(struct nodemgr *nodemgr,
@@ -88,19 +91,16 @@ static void stop_container(struct nodemgr *nodemgr,
     static const struct nm_stop_container_response response = {0};
     const struct nm_stop_container_request *request = event->message;
     struct nodemgr_container *container = nodemgr_container_find(nodemgr, &request->container);
-    if (container && !slice_equal(container->user, event->user) &&
-        !slice_equal_string(event->user, "millrace")) {
-        actions_fail(actions,
-                     event->call,
-                     ERR_DENIED,
-                     "the container belongs to %.*s",
+    if (container && container->state != NC_COMPLETED && !may_act_for(event, container->user)) {
+        actions_fail(actions, event->call, ERR_DENIED, "the container belongs to %.*s",
                      SLICE_ARGS(container->user));
         return;
     }
     if (container)
-        nodemgr_container_kill(
-            nodemgr, container, NODEMGR_EXIT_BY_MASTER, request->diagnostics, actions);
-    /* A container that is over, or was never here, is as stopped as asked. */
+        nodemgr_container_kill(nodemgr, container, NODEMGR_EXIT_BY_MASTER, request->diagnostics,
+                               actions);
+    /* A container that is over, or not here, is as stopped as can be told: one that was granted but
+     * never started is given back to the resource manager, which then has it refused here. */
     actions_reply(actions, event->call, &nm_stop_container_response_type, &response);
 }
 
@@ -108,13 +108,16 @@ static void list_containers(const struct nodemgr *nodemgr,
                             const struct event *event,
                             struct actions *actions)
 {
-    struct rm_container_status *statuses = ARENA_ARRAY(
-        actions->arena, struct rm_container_status, map_count(nodemgr->containers) + 1);
+    struct rm_container_status *statuses =
+        ARENA_ARRAY(actions->arena, struct rm_container_status, map_count(nodemgr->containers) + 1);
     struct nm_list_containers_response response = {.containers = statuses};
     size_t cursor = 0;
     void *value;
-    while (map_next(nodemgr->containers, &cursor, NULL, &value))
-        nodemgr_container_status(value, &statuses[response.containers_count++]);
+    while (map_next(nodemgr->containers, &cursor, NULL, &value)) {
+        const struct nodemgr_container *container = value;
+        if (may_act_for(event, container->user))
+            nodemgr_container_status(container, &statuses[response.containers_count++]);
+    }
     actions_reply(actions, event->call, &nm_list_containers_response_type, &response);
 }
 
@@ -145,7 +148,10 @@ void nodemgr_step(struct nodemgr *nodemgr, const struct event *event, struct act
         nodemgr_registration_response(nodemgr, event, ret_actions);
         break;
     case EVENT_EFFECT_DONE:
-        nodemgr_container_effect_done(nodemgr, event, ret_actions);
+        if (event->effect == NODEMGR_FORGET)
+            nodemgr_app_forget_done(nodemgr, event, ret_actions);
+        else
+            nodemgr_container_effect_done(nodemgr, event, ret_actions);
         break;
     case EVENT_LOCAL:
         nodemgr_container_local(nodemgr, event, ret_actions);
@@ -154,7 +160,7 @@ void nodemgr_step(struct nodemgr *nodemgr, const struct event *event, struct act
         nodemgr_registration_stop(nodemgr, ret_actions);
         break;
     case EVENT_TICK:
-    case EVENT_REPLAY: /* it has no journal */
+    case EVENT_REPLAY:            /* it has no journal */
     case EVENT_REQUEST_CANCELLED: /* starts are answered in any case */
         break;
     }
@@ -169,7 +175,7 @@ int64_t nodemgr_deadline_ms(const struct nodemgr *nodemgr)
     void *value;
     while (map_next(nodemgr->containers, &cursor, NULL, &value)) {
         const struct nodemgr_container *container = value;
-        if (container->kill_at_ms < deadline)
+        if (container->state == NC_KILLING && container->kill_at_ms < deadline)
             deadline = container->kill_at_ms;
     }
     return deadline;
@@ -178,25 +184,41 @@ int64_t nodemgr_deadline_ms(const struct nodemgr *nodemgr)
 void nodemgr_check(const struct nodemgr *nodemgr)
 {
     struct resource used = {0};
-    size_t reporting = 0;
+    bool is_reporting = false;
+    bool is_listed = false;
+    bool is_telling = false;
     size_t cursor = 0;
     void *value;
     while (map_next(nodemgr->containers, &cursor, NULL, &value)) {
         const struct nodemgr_container *container = value;
         bool has_process = container->state == NC_RUNNING || container->state == NC_KILLING ||
                            container->state == NC_KILLED_HARD;
+        bool is_completed = container->state == NC_COMPLETED;
+        bool is_pending = container->state == NC_LOCALIZING || container->state == NC_LAUNCHING ||
+                          container->state == NC_LOCALIZING_DOOMED ||
+                          container->state == NC_LAUNCHING_DOOMED;
         CHECK(has_process == (container->process_id != 0)); /* NM-2 */
+        CHECK(has_process || is_pending || is_completed);
+        CHECK(is_pending || container->waiters_count == 0);
         CHECK(map_u64_get(nodemgr->by_tag, container->tag) == container);
-        reporting += container->is_reporting;
-        if (container->state == NC_COMPLETED)
+        CHECK(is_completed || (!container->is_reporting && !container->is_listed)); /* NM-3 */
+        is_reporting |= container->is_reporting;
+        is_listed |= container->is_listed;
+        is_telling |= container->is_telling;
+        if (is_completed)
             continue;
         CHECK(container->app != NULL);
         used.memory_bytes += container->resource.memory_bytes;
         used.vcores += container->resource.vcores;
     }
+    CHECK(map_u64_count(nodemgr->by_tag) == map_count(nodemgr->containers));
     CHECK(used.memory_bytes == nodemgr->used.memory_bytes);
     CHECK(used.vcores == nodemgr->used.vcores);
     CHECK(used.memory_bytes <= nodemgr->settings.capacity.memory_bytes); /* NM-1 */
     CHECK(used.vcores <= nodemgr->settings.capacity.vcores);
-    CHECK(reporting == 0 || nodemgr->report_out); /* NM-3, NM-5 */
+    CHECK(!is_reporting || nodemgr->report_out);  /* NM-5 */
+    CHECK(!is_telling || nodemgr->heartbeat_out); /* NM-5 */
+    CHECK(!is_listed || nodemgr->registration == NR_REGISTERING ||
+          nodemgr->registration >= NR_STOPPING);
+    nodemgr_apps_check(nodemgr);
 }

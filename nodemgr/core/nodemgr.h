@@ -1,23 +1,31 @@
 /*
  * nodemgr.h - the node manager's machine: the containers of one host.
  *
- * It registers with the resource manager, keeps a heartbeat open there, starts containers for masters
- * that show a signed grant and for the resource manager's launch commands, watches and kills them, and
- * forgets an application's folders when the resource manager says that it is over.
+ * It registers with the resource manager, keeps a heartbeat open there, starts containers for
+ * masters that show a signed grant and for the resource manager's launch commands, watches and
+ * kills them, and forgets an application's folders when the resource manager says that it is over.
  *
  * Invariants (nodemgr_check):
  *   NM-1 the resources of the containers that are not COMPLETED never exceed the node's capacity;
  *   NM-2 a container has a process id exactly while it is RUNNING, KILLING or KILLED_HARD;
- *   NM-3 a COMPLETED container is reported until the resource manager acknowledged it, then dropped;
- *   NM-4 no container is started for an application that was forgotten in this incarnation;
- *   NM-5 at most one heartbeat and one completion report are outstanding at a time;
- *   NM-6 a container id is started at most once in a node's incarnation.
+ *   NM-3 a COMPLETED container is reported until the resource manager acknowledged it (by the
+ *        answer to the report, to a heartbeat or to a registration that named it), then dropped;
+ *   NM-4 no container is started for one of the last 4096 applications that were forgotten in this
+ *        incarnation;
+ *   NM-5 at most one heartbeat and one completion report are outstanding at a time, and commands in
+ *        an answer that belongs to an earlier session are not performed;
+ *   NM-6 a container id is started at most once in a node's incarnation, and never once it was
+ *        killed before its start;
+ *   NM-7 a container that the resource manager ordered, to launch or to kill, is reported COMPLETED
+ *        in the end, whether it ever ran or not.
  *
  * States of a container: docs/states/nodemgr_container.dot, of the registration:
  * docs/states/nodemgr_registration.dot.
  *
  * Requests it answers: service NodeManager of nm.proto. StartContainer is answered when the process
- * runs or cannot be started, so a master that has the answer knows.
+ * runs or cannot be started, so a master that has the answer knows. ERR_STALE: the container is
+ * over, or its grant is; ERR_UNAVAILABLE: try again soon. A caller starts, stops and lists his own
+ * containers; "millrace" all.
  * Calls it makes: service NodeTracker of rm.proto, at settings.rm_address.
  */
 #ifndef MILLRACE_NODEMGR_CORE_NODEMGR_H
@@ -37,14 +45,17 @@ struct nodemgr_grant {
 struct nodemgr_settings {
     struct endpoint self; /* node_id, host, rack, addresses; strings outlive the machine */
     struct resource capacity;
-    uint64_t incarnation;    /* grows with every start */
-    struct slice rm_address; /* "host:port" */
-    const struct app_id *known_apps; /* whose folders the shell found at the start; read by open only */
+    uint64_t incarnation; /* grows with every start */
+    /* A name that the shell resolves at each call, or "host:port"; calls go there. */
+    struct slice rm_address;
+    const struct app_id
+        *known_apps; /* whose folders the shell found at the start; read by open only */
     size_t known_apps_count;
-    int64_t term_grace_ms;   /* from SIGTERM to SIGKILL; default 250 */
-    int64_t retry_min_ms;    /* first pause before the resource manager is called again; default 50 */
-    int64_t retry_max_ms;    /* default 2000 */
+    int64_t term_grace_ms; /* from SIGTERM to SIGKILL; default 250 */
+    int64_t retry_min_ms;  /* first pause before the resource manager is called again; default 50 */
+    int64_t retry_max_ms;  /* default 2000 */
     int64_t call_timeout_ms; /* beyond the heartbeat interval; default 5000 */
+    int64_t stop_max_ms;     /* from EVENT_STOP to good-bye, whatever still runs; default 5000 */
     /*
      * Pure: is token a grant of container on node_id, not expired at wall_ms? Its answer depends on
      * its arguments only. ERR_UNAUTHENTICATED when not.
@@ -60,11 +71,13 @@ struct nodemgr_settings {
 
 /* Effects; all come back as EVENT_EFFECT_DONE with their tag unless it says "no answer". */
 enum nodemgr_effect {
-    NODEMGR_LOCALIZE,    /* struct nodemgr_localize; answer: status and text */
-    NODEMGR_LAUNCH,      /* struct nodemgr_launch; answer: status, text, data struct nodemgr_launched */
-    NODEMGR_SIGNAL,      /* struct nodemgr_signal; no answer */
-    NODEMGR_CLEAN,       /* struct nodemgr_clean, a container's working folder; no answer */
-    NODEMGR_FORGET,      /* struct nodemgr_forget, all of an application; answer: status */
+    NODEMGR_LOCALIZE, /* struct nodemgr_localize; answer: status and text */
+    NODEMGR_LAUNCH,   /* struct nodemgr_launch; answer: status, text, data struct nodemgr_launched.
+                         NODEMGR_EXITED must not come before it. */
+    NODEMGR_SIGNAL,   /* struct nodemgr_signal; no answer */
+    NODEMGR_CLEAN,    /* struct nodemgr_clean, a container's working folder; no answer */
+    NODEMGR_FORGET, /* struct nodemgr_forget, all of an application, after every NODEMGR_CLEAN asked
+                       for before; answer: status and text */
     NODEMGR_EFFECT_COUNT
 };
 
@@ -109,8 +122,8 @@ enum nodemgr_local {
 
 struct nodemgr_exited {
     struct container_id container;
-    int32_t exit_code;   /* 0..255, meaningful when signal is 0 */
-    int32_t signal;      /* that ended it, or 0 */
+    int32_t exit_code;        /* 0..255, meaningful when signal is 0 */
+    int32_t signal;           /* that ended it, or 0 */
     struct slice stderr_tail; /* last lines, UTF-8 */
 };
 
@@ -120,8 +133,9 @@ struct nodemgr_over_memory {
 };
 
 /* settings' strings must outlive the machine. ERR_INVALID for a missing address or node id. */
-MUST_USE enum status
-nodemgr_open(const struct nodemgr_settings *settings, uint64_t seed, struct nodemgr **ret_nodemgr);
+MUST_USE enum status nodemgr_open(const struct nodemgr_settings *settings,
+                                  uint64_t seed,
+                                  struct nodemgr **ret_nodemgr);
 void nodemgr_step(struct nodemgr *nodemgr, const struct event *event, struct actions *ret_actions);
 int64_t nodemgr_deadline_ms(const struct nodemgr *nodemgr);
 void nodemgr_check(const struct nodemgr *nodemgr);

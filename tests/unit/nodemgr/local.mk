@@ -1,2 +1,14 @@
-# UNIT_TESTS += tests/unit/nodemgr/test_<unit>
-# tests_unit_nodemgr_test_<unit>_LDADD = $(UNIT_LIBS) $(NODEMGR_CORE_LIBS)
+NODEMGR_FIXTURE = tests/unit/nodemgr/nodemgr_fixture.c tests/unit/nodemgr/nodemgr_fixture.h
+
+UNIT_TESTS += tests/unit/nodemgr/test_nodemgr_containers
+tests_unit_nodemgr_test_nodemgr_containers_SOURCES = \
+	tests/unit/nodemgr/test_nodemgr_containers.c $(NODEMGR_FIXTURE)
+tests_unit_nodemgr_test_nodemgr_containers_LDADD = $(UNIT_LIBS) $(NODEMGR_CORE_LIBS)
+
+UNIT_TESTS += tests/unit/nodemgr/test_nodemgr_registration
+tests_unit_nodemgr_test_nodemgr_registration_SOURCES = \
+	tests/unit/nodemgr/test_nodemgr_registration.c $(NODEMGR_FIXTURE)
+tests_unit_nodemgr_test_nodemgr_registration_LDADD = $(UNIT_LIBS) $(NODEMGR_CORE_LIBS)
+
+UNIT_TESTS += tests/unit/nodemgr/test_nodemgr_random
+tests_unit_nodemgr_test_nodemgr_random_LDADD = $(UNIT_LIBS) $(NODEMGR_CORE_LIBS)
