@@ -1,2 +1,6 @@
-# UNIT_TESTS += tests/unit/journal/test_<unit>
-# tests_unit_journal_test_<unit>_LDADD = $(UNIT_LIBS) $(JOURNAL_LIBS)
+UNIT_TESTS += \
+	tests/unit/journal/test_journal \
+	tests/unit/journal/test_journal_crash
+
+tests_unit_journal_test_journal_LDADD = $(UNIT_LIBS) $(JOURNAL_LIBS)
+tests_unit_journal_test_journal_crash_LDADD = $(UNIT_LIBS) $(JOURNAL_LIBS)
