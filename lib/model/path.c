@@ -156,19 +156,19 @@ static size_t last_slash(struct slice path)
     return at;
 }
 
-struct slice path_parent(struct slice path)
+struct slice path_directory(struct slice path)
 {
     size_t at = last_slash(path);
     return slice_sub(path, 0, at == 0 ? 1 : at);
 }
 
-struct slice path_name(struct slice path)
+struct slice path_last_name(struct slice path)
 {
     size_t from = last_slash(path) + 1;
     return slice_sub(path, from, path.length - from);
 }
 
-struct slice path_join(struct slice directory, struct slice name, struct arena *arena)
+struct slice path_append(struct slice directory, struct slice name, struct arena *arena)
 {
     if (path_is_root(directory))
         directory.length = 0;

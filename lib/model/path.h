@@ -41,12 +41,12 @@ bool path_next_name(struct slice *rest, struct slice *ret_name);
 size_t path_depth(struct slice path);
 bool path_is_root(struct slice path);
 /* "/a" for "/a/b", "/" for "/a" and for "/". Borrowed from path. */
-struct slice path_parent(struct slice path);
+struct slice path_directory(struct slice path);
 /* "b" for "/a/b", empty for "/". Borrowed from path. */
-struct slice path_name(struct slice path);
+struct slice path_last_name(struct slice path);
 /* directory + "/" + name, in arena. The caller checks the length with path_check where it matters.
  */
-struct slice path_join(struct slice directory, struct slice name, struct arena *arena);
+struct slice path_append(struct slice directory, struct slice name, struct arena *arena);
 /* True when path is ancestor or lies below it: "/a/b" is within "/a", "/ab" is not. */
 bool path_is_within(struct slice path, struct slice ancestor);
 

@@ -97,9 +97,9 @@ static void test_path__each_fault_is_told_in_a_sentence(void)
 static void test_path__limits_are_exact(void)
 {
     struct slice longest_name = repeated("n", LIMIT_COMPONENT_BYTES);
-    struct slice fits = path_join(text_of("/"), longest_name, f.arena);
+    struct slice fits = path_append(text_of("/"), longest_name, f.arena);
     CU_ASSERT_EQUAL(path_check(fits, &f.error), OK);
-    CU_ASSERT_EQUAL(path_check(path_join(text_of("/"), repeated("n", 256), f.arena), &f.error),
+    CU_ASSERT_EQUAL(path_check(path_append(text_of("/"), repeated("n", 256), f.arena), &f.error),
                     ERR_INVALID);
     CU_ASSERT_PTR_NOT_NULL(strstr(f.error.text, "is longer than 255 bytes"));
     CU_ASSERT_EQUAL(path_check(repeated("/d", LIMIT_PATH_DEPTH), &f.error), OK);
@@ -137,18 +137,18 @@ static void test_path__names_come_in_order(void)
 
 static void test_path__parent_and_name_split_at_the_last_slash(void)
 {
-    CU_ASSERT_TRUE(slice_equal_string(path_parent(text_of("/a/b")), "/a"));
-    CU_ASSERT_TRUE(slice_equal_string(path_name(text_of("/a/b")), "b"));
-    CU_ASSERT_TRUE(slice_equal_string(path_parent(text_of("/a")), "/"));
-    CU_ASSERT_TRUE(slice_equal_string(path_name(text_of("/a")), "a"));
-    CU_ASSERT_TRUE(slice_equal_string(path_parent(text_of("/")), "/"));
-    CU_ASSERT_EQUAL(path_name(text_of("/")).length, 0);
+    CU_ASSERT_TRUE(slice_equal_string(path_directory(text_of("/a/b")), "/a"));
+    CU_ASSERT_TRUE(slice_equal_string(path_last_name(text_of("/a/b")), "b"));
+    CU_ASSERT_TRUE(slice_equal_string(path_directory(text_of("/a")), "/"));
+    CU_ASSERT_TRUE(slice_equal_string(path_last_name(text_of("/a")), "a"));
+    CU_ASSERT_TRUE(slice_equal_string(path_directory(text_of("/")), "/"));
+    CU_ASSERT_EQUAL(path_last_name(text_of("/")).length, 0);
 }
 
 static void test_path__join_puts_one_slash_between(void)
 {
-    CU_ASSERT_TRUE(slice_equal_string(path_join(text_of("/"), text_of("a"), f.arena), "/a"));
-    CU_ASSERT_TRUE(slice_equal_string(path_join(text_of("/a"), text_of("b"), f.arena), "/a/b"));
+    CU_ASSERT_TRUE(slice_equal_string(path_append(text_of("/"), text_of("a"), f.arena), "/a"));
+    CU_ASSERT_TRUE(slice_equal_string(path_append(text_of("/a"), text_of("b"), f.arena), "/a/b"));
 }
 
 static void test_path__within_ends_at_a_name(void)
