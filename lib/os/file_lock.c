@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
@@ -47,6 +48,21 @@ static enum status take(struct file *file, int operation, struct error *reterr_e
     return error_set_errno(reterr_error, errno, "lock %s", file_path(file));
 }
 
+/*
+ * A process that only asks who has the lock (file_lock_holder) holds it shared for a moment, and
+ * must not make a daemon's start fail: while others could share it, too, nobody owns it.
+ */
+static enum status take_exclusively(struct file *file, struct error *reterr_error)
+{
+    for (;;) {
+        enum status status = take(file, LOCK_EX, reterr_error);
+        if (status != ERR_BUSY || take(file, LOCK_SH, NULL) != OK)
+            return status;
+        (void)flock(file_descriptor(file), LOCK_UN); /* cannot fail: it is ours */
+        (void)sched_yield();
+    }
+}
+
 enum status file_lock_open(const char *path,
                            struct file_lock **ret_lock,
                            struct error *reterr_error)
@@ -56,7 +72,7 @@ enum status file_lock_open(const char *path,
     if (status != OK)
         return status;
     char text[24];
-    status = take(file, LOCK_EX, reterr_error);
+    status = take_exclusively(file, reterr_error);
     if (status == OK)
         status = file_truncate(file, 0, reterr_error);
     if (status == OK) {

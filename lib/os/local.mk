@@ -23,6 +23,8 @@ lib_libos_a_SOURCES = \
 	lib/os/proc.c \
 	lib/os/proc.h \
 	lib/os/process.c \
+	lib/os/process_handle.c \
+	lib/os/process_handle.h \
 	lib/os/process.h \
 	lib/os/signals.c \
 	lib/os/signals.h \

@@ -3,10 +3,12 @@ UNIT_TESTS += \
 	tests/unit/os/test_file \
 	tests/unit/os/test_launcher \
 	tests/unit/os/test_mailbox \
-	tests/unit/os/test_process
+	tests/unit/os/test_process \
+	tests/unit/os/test_process_handle
 
 tests_unit_os_test_directory_LDADD = $(UNIT_LIBS) $(OS_LIBS)
 tests_unit_os_test_file_LDADD = $(UNIT_LIBS) $(OS_LIBS)
 tests_unit_os_test_launcher_LDADD = $(UNIT_LIBS) $(OS_LIBS)
 tests_unit_os_test_mailbox_LDADD = $(UNIT_LIBS) $(OS_LIBS)
 tests_unit_os_test_process_LDADD = $(UNIT_LIBS) $(OS_LIBS)
+tests_unit_os_test_process_handle_LDADD = $(UNIT_LIBS) $(OS_LIBS)

@@ -2,6 +2,7 @@
  * test_file.c - files: contents, errors, atomic replacement under every single failure, locks.
  */
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/types.h>
@@ -12,6 +13,7 @@
 #include "lib/os/directory.h"
 #include "lib/os/file.h"
 #include "lib/os/process.h"
+#include "lib/os/thread.h"
 #include "tests/support/unit.h"
 
 struct fixture {
@@ -282,6 +284,38 @@ static void test_file__lock_has_one_holder(void)
     file_lock_close(second);
 }
 
+static atomic_bool is_asking;
+static atomic_int questions_failed;
+
+static void ask_for_holder(void *argument)
+{
+    (void)argument;
+    while (atomic_load(&is_asking)) {
+        int64_t pid = 0;
+        if (file_lock_holder(f.path, &pid, NULL) != OK)
+            atomic_fetch_add(&questions_failed, 1);
+    }
+}
+
+/* Before, the question took the lock for a moment, and a daemon starting just then gave up. */
+static void test_file__asking_for_the_holder_disturbs_nobody(void)
+{
+    struct thread *thread = NULL;
+    struct error error = {OK, ""};
+    atomic_store(&is_asking, true);
+    CU_ASSERT_EQUAL_FATAL(thread_open("ask", ask_for_holder, NULL, &thread, &f.error), OK);
+    size_t refused = 0;
+    for (int i = 0; i < 5000; i++) {
+        struct file_lock *lock = NULL;
+        refused += file_lock_open(f.path, &lock, &error) != OK;
+        file_lock_close(lock);
+    }
+    atomic_store(&is_asking, false);
+    thread_join(thread);
+    CU_ASSERT_EQUAL(refused, 0);
+    CU_ASSERT_EQUAL(atomic_load(&questions_failed), 0);
+}
+
 static const struct unit_test tests[] = {
     {"test_file__positioned_bytes_come_back",                "Bytes written at an offset are read back there.",
      test_file__positioned_bytes_come_back                                                                                                                              },
@@ -303,6 +337,8 @@ static const struct unit_test tests[] = {
      test_file__copy_and_links_have_the_same_bytes                                                                                                                      },
     {"test_file__map_shows_any_range",                       "A map shows any range and outlives the open file.",
      test_file__map_shows_any_range                                                                                                                                     },
+    {"test_file__asking_for_the_holder_disturbs_nobody",     "Asking who has a lock disturbs nobody.",
+     test_file__asking_for_the_holder_disturbs_nobody                                                                                                                   },
     {"test_file__lock_has_one_holder",                       "A lock has one holder, whose pid can be asked for.",
      test_file__lock_has_one_holder                                                                                                                                     },
 };
