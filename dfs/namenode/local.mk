@@ -1,5 +1,24 @@
 noinst_LIBRARIES += dfs/libnamenodecore.a
-dfs_libnamenodecore_a_SOURCES =
+dfs_libnamenodecore_a_SOURCES = \
+	dfs/namenode/core/block.c \
+	dfs/namenode/core/check.c \
+	dfs/namenode/core/inode.c \
+	dfs/namenode/core/lease.c \
+	dfs/namenode/core/mutation.c \
+	dfs/namenode/core/namenode.c \
+	dfs/namenode/core/namenode.h \
+	dfs/namenode/core/nodes.c \
+	dfs/namenode/core/path.c \
+	dfs/namenode/core/placement.c \
+	dfs/namenode/core/publish.c \
+	dfs/namenode/core/read.c \
+	dfs/namenode/core/record.c \
+	dfs/namenode/core/repair.c \
+	dfs/namenode/core/report.c \
+	dfs/namenode/core/state.h \
+	dfs/namenode/core/states.c \
+	dfs/namenode/core/tree.c \
+	dfs/namenode/core/write.c
 
 noinst_LIBRARIES += dfs/libnamenodedaemon.a
 dfs_libnamenodedaemon_a_SOURCES =

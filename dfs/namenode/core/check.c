@@ -1,0 +1,239 @@
+/*
+ * check.c - asserts the numbered invariants of namenode.h by counting everything anew.
+ * Costs time in proportion to the whole state: for tests and the simulator, after every step.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "dfs/namenode/core/state.h"
+#include "lib/base/check.h"
+
+/* Names the invariant, then aborts as CHECK does. */
+static void expect(bool holds, const char *invariant)
+{
+    if (!holds) {
+        fprintf(stderr, "broken invariant %s\n", invariant);
+        CHECK(holds);
+    }
+}
+
+struct tally {
+    uint64_t files;
+    uint64_t directories;
+    uint64_t inodes;
+    uint64_t writing;
+    uint64_t sealed;
+    uint64_t blocks;
+};
+
+static void check_file(const struct namenode *nn, const struct inode *file, struct tally *tally)
+{
+    bool is_writing = file->state == INODE_WRITING;
+    uint64_t length = 0;
+    expect(file->children == NULL && file->child_count == 0, "NN-1");
+    expect(file->sealed_count <= file->block_count, "NN-3");
+    expect(is_writing || file->sealed_count == file->block_count, "NN-3");
+    expect(is_writing == (file->lease != NULL), "NN-4");
+    for (size_t i = 0; i < file->block_count; i++) {
+        const struct block *block = file->blocks[i];
+        bool is_sealed = block->state == BLOCK_SEALED;
+        expect(block->file == file && block->index == i, "NN-3");
+        expect(is_sealed == (i < file->sealed_count), "NN-3");
+        expect(block->id <= nn->reserved_up_to, "NN-2");
+        expect(map_u64_get(nn->blocks, block->id) == block, "NN-3");
+        length += is_sealed ? block->length : 0;
+    }
+    expect(length == file->length, "NN-3");
+    tally->files++;
+    tally->writing += is_writing ? 1 : 0;
+    tally->sealed += file->sealed_count;
+    tally->blocks += file->block_count;
+}
+
+static void check_directory(const struct inode *directory, struct tally *tally)
+{
+    size_t count = 0;
+    const struct inode *before = NULL;
+    const struct inode *child = namenode_inode_next_child(directory, slice_make(NULL, 0), false);
+    while (child != NULL) {
+        expect(child->parent == directory, "NN-1");
+        if (before != NULL && slice_equal(before->name, child->name)) {
+            expect(before->state == INODE_INSTALLED && child->state == INODE_WRITING, "NN-1");
+            expect(child->overwrite && before->kind == FILE_REGULAR, "NN-1");
+        }
+        count++;
+        before = child;
+        child = namenode_inode_next_child(directory, child->name, child->state == INODE_WRITING);
+    }
+    expect(count == directory->child_count, "NN-1");
+    expect(directory->block_count == 0 && directory->lease == NULL, "NN-4");
+    tally->directories++;
+}
+
+static void check_tree(const struct namenode *nn, struct tally *tally)
+{
+    for (const struct inode *at = nn->root; at != NULL; at = namenode_inode_walk(nn->root, at)) {
+        expect(at->id <= nn->reserved_up_to, "NN-2");
+        expect(map_u64_get(nn->inodes, at->id) == at, "NN-1");
+        if (at->parent != NULL) {
+            const struct inode *found = at->state == INODE_WRITING
+                                            ? namenode_inode_writing(nn, at->parent, at->name)
+                                            : namenode_inode_installed(nn, at->parent, at->name);
+            expect(found == at, "NN-1");
+        }
+        if (namenode_inode_is_directory(at)) {
+            check_directory(at, tally);
+        } else {
+            check_file(nn, at, tally);
+        }
+        tally->inodes++;
+    }
+    expect(tally->inodes == map_u64_count(nn->inodes), "NN-1");
+    expect(tally->writing == map_count(nn->writing), "NN-1");
+    expect(tally->inodes == tally->writing + map_count(nn->installed) + (nn->root != NULL ? 1 : 0),
+           "NN-1");
+    expect(tally->blocks == map_u64_count(nn->blocks), "NN-3");
+    expect(tally->files == nn->file_count && tally->directories == nn->directory_count, "NN-6");
+    expect(tally->sealed == nn->sealed_count, "NN-6");
+}
+
+static void check_leases(const struct namenode *nn, uint64_t writing)
+{
+    uint64_t held = 0;
+    size_t cursor = 0;
+    void *value = NULL;
+    while (map_u64_next(nn->leases, &cursor, NULL, &value)) {
+        const struct lease *lease = value;
+        expect(lease->files.count > 0, "NN-4");
+        held += lease->files.count;
+    }
+    expect(held == writing, "NN-4");
+}
+
+static enum block_health health_of(const struct block *block)
+{
+    size_t stored = namenode_block_stored(block);
+    if (block->state != BLOCK_SEALED) {
+        return HEALTH_NONE;
+    }
+    if (stored == 0) {
+        return HEALTH_MISSING;
+    }
+    return stored < block->file->replication ? HEALTH_UNDER : HEALTH_GOOD;
+}
+
+static void check_block(const struct namenode *nn, const struct block *block)
+{
+    int64_t key = 0;
+    for (size_t i = 0; i < block->replica_count; i++) {
+        const struct replica *replica = block->replicas[i];
+        expect(replica->block == block, "NN-5");
+        expect(replica->in_node.list == &replica->node->replicas, "NN-5");
+        expect(namenode_replica_find(block, replica->node) == replica, "NN-5");
+        expect(replica->state != REPLICA_GONE, "NN-5");
+        expect(!replica->is_expected || replica->state == REPLICA_EXPECTED, "NN-6");
+    }
+    bool is_queued = heap_node_is_queued(&block->in_queue);
+    bool is_parked = list_node_is_listed(&block->in_parked);
+    bool is_needed = nn->is_repairing && namenode_repair_needs(nn, block, &key);
+    expect(!(is_queued && is_parked) && (is_queued || is_parked) == is_needed, "NN-7");
+}
+
+static void check_blocks(const struct namenode *nn)
+{
+    uint64_t counts[HEALTH_COUNT] = {0};
+    size_t cursor = 0;
+    void *value = NULL;
+    while (map_u64_next(nn->blocks, &cursor, NULL, &value)) {
+        const struct block *block = value;
+        check_block(nn, block);
+        expect(block->health == health_of(block), "NN-6");
+        counts[block->health]++;
+    }
+    for (size_t i = 0; i < HEALTH_COUNT; i++) {
+        expect(counts[i] == nn->health_counts[i], "NN-6");
+    }
+}
+
+struct node_sums {
+    uint64_t expected_bytes;
+    uint32_t expected_count;
+    uint32_t copies_in;
+};
+
+static void check_node(const struct namenode *nn, const struct tracked *node)
+{
+    struct node_sums sums = {0};
+    for (const struct list_node *at = node->replicas.first; at != NULL; at = at->next) {
+        const struct replica *replica = at->object;
+        expect(replica->node == node, "NN-5");
+        sums.expected_bytes += replica->is_expected ? replica->reserved_bytes : 0;
+        sums.expected_count += replica->is_expected ? 1 : 0;
+        sums.copies_in += replica->source != NULL ? 1 : 0;
+    }
+    expect(sums.expected_bytes == node->expected_bytes, "NN-6");
+    expect(sums.expected_count == node->expected_count, "NN-6");
+    expect(sums.copies_in == node->copies_in, "NN-6");
+    size_t deletions = map_u64_count(node->deletions);
+    expect(deletions == node->deletions_waiting.count + node->deletions_told.count, "NN-6");
+    expect(nn->mode == MODE_OPEN || (deletions == 0 && node->outgoing.count == 0), "NN-8");
+    size_t cursor = 0;
+    uint64_t block_id = 0;
+    while (map_u64_next(node->deletions, &cursor, &block_id, NULL)) {
+        expect(block_id <= nn->reserved_up_to, "NN-10");
+    }
+    bool is_given_up = node->state == TRACKED_GIVEN_UP;
+    expect(!is_given_up || (!node->has_held && node->replicas.count == 0), "NN-12");
+    expect(node->has_held == heap_node_is_queued(&node->held_timer.node), "NN-12");
+}
+
+static uint64_t count_copies_out(const struct namenode *nn)
+{
+    uint64_t count = 0;
+    size_t cursor = 0;
+    void *value = NULL;
+    while (map_u64_next(nn->nodes, &cursor, NULL, &value)) {
+        count += ((const struct tracked *)value)->copies_out;
+    }
+    return count;
+}
+
+static void check_nodes(const struct namenode *nn)
+{
+    uint64_t copies_in = 0;
+    size_t cursor = 0;
+    void *value = NULL;
+    while (map_u64_next(nn->nodes, &cursor, NULL, &value)) {
+        const struct tracked *node = value;
+        check_node(nn, node);
+        copies_in += node->copies_in;
+    }
+    expect(copies_in == count_copies_out(nn), "NN-6");
+    size_t racks = 0;
+    cursor = 0;
+    while (map_next(nn->racks, &cursor, NULL, &value)) {
+        const struct rack *rack = value;
+        size_t live = 0;
+        size_t node_cursor = 0;
+        void *node_value = NULL;
+        while (map_u64_next(nn->nodes, &node_cursor, NULL, &node_value)) {
+            const struct tracked *node = node_value;
+            live += node->rack == rack && namenode_node_is_usable(node) ? 1 : 0;
+        }
+        expect(live == rack->live_count, "NN-6");
+        racks += live > 0 ? 1 : 0;
+    }
+    expect(racks == nn->live_rack_count, "NN-6");
+}
+
+void namenode_check(const struct namenode *nn)
+{
+    struct tally tally = {0};
+    check_tree(nn, &tally);
+    check_leases(nn, tally.writing);
+    check_blocks(nn);
+    check_nodes(nn);
+    expect(map_count(nn->mutations) == nn->mutation_order.count, "NN-11");
+    expect(nn->mutation_order.count <= nn->settings.mutations_max, "NN-11");
+    expect(map_count(nn->fences) == nn->fence_order.count, "NN-11");
+}

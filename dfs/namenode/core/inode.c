@@ -1,0 +1,325 @@
+/*
+ * inode.c - the tree of files and directories.
+ * Owns namenode->inodes, installed, writing and the order of each directory's children. A lookup is
+ * one probe of a hash map per path component; the order is a treap per directory, whose priorities
+ * are hashes of the ids and therefore the same on every host. Invariants: NN-1, NN-3.
+ */
+#include <string.h>
+
+#include "dfs/namenode/core/state.h"
+#include "lib/base/check.h"
+#include "lib/base/mem.h"
+
+struct slice namenode_intern(struct namenode *nn, struct slice name)
+{
+    struct slice *known = map_get(nn->interned_names, name);
+    if (known == NULL) {
+        known = ARENA_NEW(nn->interned, struct slice);
+        *known = arena_copy(nn->interned, name);
+        (void)map_put(nn->interned_names, name, known); /* it was absent */
+    }
+    return *known;
+}
+
+/* --- children in order
+ * ---------------------------------------------------------------------------- */
+
+static int compare_place(struct slice name, bool is_writing, const struct inode *inode)
+{
+    int order = slice_compare(name, inode->name);
+    if (order != 0) {
+        return order;
+    }
+    return (int)is_writing - (int)(inode->state == INODE_WRITING);
+}
+
+static int compare_inodes(const struct inode *left, const struct inode *right)
+{
+    return compare_place(left->name, left->state == INODE_WRITING, right);
+}
+
+static struct inode *rotate_right(struct inode *top)
+{
+    struct inode *left = top->left;
+    top->left = left->right;
+    left->right = top;
+    return left;
+}
+
+static struct inode *rotate_left(struct inode *top)
+{
+    struct inode *right = top->right;
+    top->right = right->left;
+    right->left = top;
+    return right;
+}
+
+/* The depth of recursion is a treap's: about 2 log2 of the number of children. */
+static struct inode *treap_insert(struct inode *top, struct inode *inode)
+{
+    if (top == NULL) {
+        return inode;
+    }
+    int order = compare_inodes(inode, top);
+    CHECK(order != 0);
+    if (order < 0) {
+        top->left = treap_insert(top->left, inode);
+        return top->left->priority > top->priority ? rotate_right(top) : top;
+    }
+    top->right = treap_insert(top->right, inode);
+    return top->right->priority > top->priority ? rotate_left(top) : top;
+}
+
+static struct inode *treap_join(struct inode *left, struct inode *right)
+{
+    if (left == NULL) {
+        return right;
+    }
+    if (right == NULL) {
+        return left;
+    }
+    if (left->priority > right->priority) {
+        left->right = treap_join(left->right, right);
+        return left;
+    }
+    right->left = treap_join(left, right->left);
+    return right;
+}
+
+static void treap_remove(struct inode *parent, struct inode *inode)
+{
+    struct inode **link = &parent->children;
+    while (*link != inode) {
+        CHECK(*link != NULL);
+        link = compare_inodes(inode, *link) < 0 ? &(*link)->left : &(*link)->right;
+    }
+    *link = treap_join(inode->left, inode->right);
+    inode->left = NULL;
+    inode->right = NULL;
+}
+
+struct inode *namenode_inode_next_child(const struct inode *parent,
+                                        struct slice name,
+                                        bool is_writing)
+{
+    struct inode *best = NULL;
+    struct inode *inode = parent->children;
+    while (inode != NULL) {
+        if (compare_place(name, is_writing, inode) < 0) {
+            best = inode;
+            inode = inode->left;
+        } else {
+            inode = inode->right;
+        }
+    }
+    return best;
+}
+
+struct inode *namenode_inode_walk(const struct inode *top, const struct inode *inode)
+{
+    /* No name is empty, so everything comes after ("", false). */
+    struct inode *next = namenode_inode_next_child(inode, slice_make(NULL, 0), false);
+    while (next == NULL && inode != top) {
+        next = namenode_inode_next_child(inode->parent, inode->name, inode->state == INODE_WRITING);
+        inode = inode->parent;
+    }
+    return next;
+}
+
+/* --- lookup
+ * --------------------------------------------------------------------------------------- */
+
+struct child_key {
+    uint8_t bytes[sizeof(uint64_t) + LIMIT_COMPONENT_BYTES];
+};
+
+static struct slice make_key(struct child_key *key, const struct inode *parent, struct slice name)
+{
+    CHECK(name.length <= LIMIT_COMPONENT_BYTES);
+    memcpy(key->bytes, &parent->id, sizeof(parent->id));
+    if (name.length > 0) {
+        memcpy(key->bytes + sizeof(parent->id), name.data, name.length);
+    }
+    return slice_make(key->bytes, sizeof(parent->id) + name.length);
+}
+
+struct inode *namenode_inode_installed(const struct namenode *nn,
+                                       const struct inode *parent,
+                                       struct slice name)
+{
+    struct child_key key;
+    return map_get(nn->installed, make_key(&key, parent, name));
+}
+
+struct inode *namenode_inode_writing(const struct namenode *nn,
+                                     const struct inode *parent,
+                                     struct slice name)
+{
+    struct child_key key;
+    return map_get(nn->writing, make_key(&key, parent, name));
+}
+
+/* --- making and unmaking
+ * -------------------------------------------------------------------------- */
+
+struct inode *namenode_inode_new(struct namenode *nn, uint64_t id, enum dfs_file_kind kind)
+{
+    struct inode *inode = MEM_NEW(struct inode);
+    inode->id = id;
+    inode->kind = kind;
+    inode->state = INODE_WRITING;
+    inode->priority = slice_hash(slice_make(&id, sizeof(id)), 0);
+    CHECK(map_u64_put(nn->inodes, id, inode) == NULL);
+    return inode;
+}
+
+void namenode_inode_set_name(struct inode *inode, struct slice name)
+{
+    uint8_t *copy = mem_new(name.length + 1);
+    if (name.length > 0) {
+        memcpy(copy, name.data, name.length);
+    }
+    mem_free((void *)(uintptr_t)inode->name.data);
+    inode->name = slice_make(copy, name.length);
+}
+
+static void count_inode(struct namenode *nn, const struct inode *inode, bool is_added)
+{
+    uint64_t *count = namenode_inode_is_directory(inode) ? &nn->directory_count : &nn->file_count;
+    *count = is_added ? *count + 1 : *count - 1;
+}
+
+void namenode_inode_attach(struct namenode *nn, struct inode *inode, struct inode *parent)
+{
+    struct child_key key;
+    struct map *map = inode->state == INODE_WRITING ? nn->writing : nn->installed;
+    CHECK(inode->parent == NULL);
+    CHECK(map_put(map, make_key(&key, parent, inode->name), inode) == NULL);
+    inode->parent = parent;
+    parent->children = treap_insert(parent->children, inode);
+    parent->child_count++;
+    count_inode(nn, inode, true);
+}
+
+void namenode_inode_detach(struct namenode *nn, struct inode *inode)
+{
+    struct child_key key;
+    struct map *map = inode->state == INODE_WRITING ? nn->writing : nn->installed;
+    CHECK(inode->parent != NULL);
+    CHECK(map_remove(map, make_key(&key, inode->parent, inode->name)) == inode);
+    treap_remove(inode->parent, inode);
+    inode->parent->child_count--;
+    inode->parent = NULL;
+    count_inode(nn, inode, false);
+}
+
+static void free_one(struct namenode *nn, struct inode *inode)
+{
+    CHECK(inode->children == NULL);
+    if (inode->parent != NULL) {
+        namenode_inode_detach(nn, inode);
+    } else {
+        count_inode(nn, inode, false); /* the root, at the end */
+    }
+    while (inode->block_count > 0) {
+        namenode_block_remove(nn, inode->blocks[inode->block_count - 1]);
+    }
+    if (inode->lease != NULL) {
+        namenode_lease_remove(nn, inode);
+    }
+    inode->state =
+        namenode_transition(&namenode_inode_table, inode->state,
+                            inode->state == INODE_WRITING ? INODE_ABANDON : INODE_REMOVE);
+    CHECK(map_u64_remove(nn->inodes, inode->id) == inode);
+    mem_free(inode->blocks);
+    mem_free((void *)(uintptr_t)inode->name.data);
+    mem_free(inode);
+}
+
+/* Leaves first, without recursion: a tree may be as deep as a path is long. */
+void namenode_inode_remove(struct namenode *nn, struct inode *top)
+{
+    struct inode *inode = top;
+    while (inode != NULL) {
+        if (inode->children != NULL) {
+            inode = inode->children;
+            continue;
+        }
+        struct inode *parent = inode == top ? NULL : inode->parent;
+        free_one(nn, inode);
+        inode = parent;
+    }
+}
+
+void namenode_inode_install(struct namenode *nn, struct inode *inode)
+{
+    struct inode *parent = inode->parent;
+    CHECK(inode->sealed_count == inode->block_count);
+    namenode_inode_detach(nn, inode);
+    namenode_lease_remove(nn, inode);
+    inode->state = namenode_transition(&namenode_inode_table, inode->state, INODE_INSTALL);
+    inode->overwrite = false;
+    namenode_inode_attach(nn, inode, parent);
+}
+
+/* --- questions
+ * ------------------------------------------------------------------------------------ */
+
+bool namenode_inode_is_directory(const struct inode *inode)
+{
+    return inode->kind == FILE_DIRECTORY;
+}
+
+bool namenode_inode_is_below(const struct inode *inode, const struct inode *top)
+{
+    while (inode != NULL && inode != top) {
+        inode = inode->parent;
+    }
+    return inode == top;
+}
+
+struct slice namenode_inode_path(const struct inode *inode, struct arena *arena)
+{
+    size_t length = 0;
+    for (const struct inode *at = inode; at->parent != NULL; at = at->parent) {
+        length += 1 + at->name.length;
+    }
+    if (length == 0) {
+        return slice_from_string("/");
+    }
+    uint8_t *bytes = arena_new(arena, length);
+    size_t end = length;
+    for (const struct inode *at = inode; at->parent != NULL; at = at->parent) {
+        end -= at->name.length;
+        memcpy(bytes + end, at->name.data, at->name.length);
+        bytes[--end] = '/';
+    }
+    return slice_make(bytes, length);
+}
+
+void namenode_inode_status(const struct inode *inode,
+                           struct slice path,
+                           struct dfs_file_status *ret_status)
+{
+    *ret_status = (struct dfs_file_status){
+        .path = path,
+        .file_id = inode->id,
+        .kind = inode->kind,
+        .length = inode->length,
+        .replication = inode->replication,
+        .block_size = inode->block_size,
+        .permission = inode->permission,
+        .owner = inode->owner,
+        .group = inode->group,
+        .modified_ms = inode->modified_ms,
+        .accessed_ms = inode->modified_ms, /* reads are not recorded */
+        .child_count = inode->child_count,
+        .under_construction = inode->state == INODE_WRITING,
+    };
+}
+
+void namenode_inode_touch(struct namenode *nn, struct inode *directory)
+{
+    directory->modified_ms = nn->wall_ms;
+    namenode_record_inode(nn, directory);
+}

@@ -1,0 +1,125 @@
+/*
+ * namenode.h - the namenode's machine: the namespace, which datanode holds which block, repair.
+ *
+ * It answers all calls of the services Namenode and DatanodeTracker (proto/dfs.proto). The
+ * namespace is journaled (InodePut, BlockSealed, InodeRemove, BlockIdsReserved, FenceRaised,
+ * MutationDone, NamenodeFormat of proto/journal.proto); where replicas are is not: datanodes report
+ * it. It makes no calls and has no effects: datanodes get their commands as answers to held
+ * heartbeats. The door's contract is lib/model/machine.h. States: docs/states/namenode_*.dot.
+ *
+ * Invariants, asserted by namenode_check:
+ *   NN-1  Every inode but the root is listed by exactly one directory, its parent. A directory
+ * lists at most one installed inode and one file under construction per name, both only when the
+ *         latter was created to overwrite and the former is a file.
+ *   NN-2  Ids of inodes and blocks are never used twice; none is above the reserved range.
+ *   NN-3  A file's length is the sum of its sealed blocks; these come before its pending ones; an
+ *         installed file has no pending block. A block belongs to exactly one file.
+ *   NN-4  A file is under construction if and only if exactly one lease holds it.
+ *   NN-5  A replica is listed by its block and by its node, and there is one per block and node.
+ *   NN-6  The sums kept of parts (blocks by health, files, directories, bytes and copies expected
+ * on a node, live nodes of a rack) equal what counting gives. NN-7  Once repair runs, a sealed
+ * block waits in the repair queue if and only if it needs a copy that is not under way. NN-8  In
+ * safe mode no datanode is told to delete or copy anything. NN-9  A replica is given up (other than
+ * with its file) only while another good one exists. NN-10 No block with an id above the reserved
+ * range is ever deleted: its presence says that this namenode's journal is older than the data.
+ *   NN-11 At most settings.mutations_max results are remembered, oldest forgotten first.
+ *   NN-12 A datanode has at most one held heartbeat, and only while it is not given up.
+ *
+ * Promises of the calls, beside those in dfs.proto:
+ *   - Mutations need client_id and request_id (not 0, else ERR_INVALID). A repeated pair is
+ * answered with the remembered success, in safe mode, too; failures are not remembered. AddBlock
+ * and SealBlock are not journaled as results: their repetition is known by the block itself.
+ *   - In safe mode mutations are refused with ERR_SAFE_MODE (retry); reads are answered.
+ *   - Paths are those of lib/model/path.h; doubled and trailing slashes are ignored. Else
+ * ERR_INVALID.
+ *   - Permissions are POSIX's: x on every directory passed, w on the directory changed, r to read
+ * or list, the sticky bit. A recursive delete and a content summary need them on every directory
+ *     below. permission 0 in a request means 0644 for a file and 0755 for a directory. The
+ * superuser (settings.superuser, "millrace", and a user called like the supergroup) may do
+ * everything. A user's only group is the one named like the user; it is the group of what the user
+ * creates.
+ *   - A file under construction is seen by GetStatus, ListStatus and GetBlocks (sealed blocks)
+ * unless it is to overwrite an older file: then the older one is seen until Complete replaces it.
+ *     Creating a path that is under construction is ERR_BUSY.
+ *   - A lease not renewed for lease_ms (any of the client's mutations renews, too) ends the
+ * client's files: completed with the sealed blocks, abandoned when there are none or when an older
+ * file would be overwritten by half of a new one.
+ *   - SealBlock wants blocks in the order in which AddBlock named them (else ERR_BAD_TRANSITION)
+ * and min_replicas of the block's targets, none of them lost (else ERR_NO_NODES). A block named
+ * before a restart of the namenode is accepted when as many datanodes have reported it with this
+ * length and checksum; else ERR_NOT_FOUND and the client adds the block again.
+ *   - PublishOutput makes missing parents of the destination, like mkdir -p.
+ *   - Calls of DatanodeTracker are for the superuser; an unknown node or an old session is
+ * ERR_STALE: register again. Another cluster's datanode is refused with ERR_INVALID.
+ */
+#ifndef MILLRACE_DFS_NAMENODE_CORE_NAMENODE_H
+#define MILLRACE_DFS_NAMENODE_CORE_NAMENODE_H
+
+#include <stdint.h>
+
+#include "lib/base/status.h"
+#include "lib/base/transition.h"
+#include "lib/model/machine.h"
+
+struct namenode;
+
+/* Every field has a name "dfs.<field>" in configuration files, durations in ms. */
+struct namenode_settings {
+    struct slice superuser;   /* who runs the cluster; default "millrace" */
+    struct slice supergroup;  /* group of the root directory; default "supergroup" */
+    uint32_t replication;     /* default of new files: 3 */
+    uint32_t replication_max; /* at most, and by default, LIMIT_REPLICAS */
+    uint32_t min_replicas; /* synced replicas that acknowledge a block: 2; clamped to replication */
+    uint64_t block_size;   /* default of new files: 128 MiB */
+    uint64_t block_size_min;      /* LIMIT_BLOCK_BYTES_MIN; lower for tests */
+    uint64_t block_size_max;      /* LIMIT_BLOCK_BYTES */
+    uint32_t blocks_per_file_max; /* LIMIT_BLOCKS_PER_FILE */
+    uint64_t inodes_max;          /* 50,000,000 */
+    uint32_t list_limit;          /* entries in a page of ListStatus: LIMIT_LIST_PAGE */
+    uint64_t ids_reserved;        /* ids taken per BlockIdsReserved record: 1,024 */
+
+    int64_t lease_ms;              /* 60,000 */
+    int64_t mutation_keep_ms;      /* how long results are remembered: 600,000 */
+    uint64_t mutations_max;        /* 200,000 */
+    uint64_t fences_max;           /* fenced keys remembered: 100,000 */
+    int64_t heartbeat_interval_ms; /* how long a heartbeat is held: 1,000 */
+    int64_t stale_ms;              /* silence after which a datanode is avoided: 10,000 */
+    int64_t lost_ms;               /* ... after which it gets no work: 30,000 */
+    int64_t rereplicate_ms; /* ... after which it is given up and its blocks are copied: 120,000 */
+    int64_t report_wait_ms; /* a registered node without a full report is asked for one: 10,000 */
+    int64_t report_interval_ms; /* full reports are asked for this often: 21,600,000 */
+    uint32_t
+        safe_mode_ppm; /* sealed blocks per million with a replica that end safe mode: 999,000 */
+    int64_t repair_start_ms;  /* from the end of safe mode to the first copy: 30,000 */
+    int64_t repair_retry_ms;  /* blocks that no node could take are tried again: 5,000 */
+    uint32_t copies_per_node; /* at once, as source and as target each: 2 */
+    int64_t copy_timeout_ms;  /* 120,000 */
+    int64_t pipeline_wait_ms; /* for replicas beyond min_replicas of a sealed block: 10,000 */
+    int64_t unknown_grace_ms; /* from the report of a block of no file to its deletion: 60,000 */
+    int64_t delete_retry_ms;  /* a deletion not confirmed is told again: 60,000 */
+    uint32_t deletes_per_heartbeat; /* LIMIT_COMMANDS_PER_HEARTBEAT */
+};
+
+/* All defaults as above. */
+void namenode_settings_default(struct namenode_settings *ret_settings);
+/*
+ * Copies settings. ERR_INVALID when a number is out of range or the intervals are not
+ * heartbeat_interval_ms < stale_ms < lost_ms < rereplicate_ms.
+ */
+MUST_USE enum status namenode_open(const struct namenode_settings *settings,
+                                   uint64_t seed,
+                                   struct namenode **ret_namenode);
+void namenode_step(struct namenode *namenode,
+                   const struct event *event,
+                   struct actions *ret_actions);
+int64_t namenode_deadline_ms(const struct namenode *namenode);
+void namenode_check(const struct namenode *namenode);
+/* Appends records that rebuild the journaled state: format, ids, inodes parents first, fences,
+ * results. */
+void namenode_snapshot(const struct namenode *namenode, struct actions *ret_actions);
+void namenode_close(struct namenode *namenode);
+
+/* The machine's state tables, for drawing; NULL beyond the last. */
+const struct transition_table *namenode_table(size_t index);
+
+#endif

@@ -1,0 +1,222 @@
+/*
+ * record.c - the journal's records: written after each change, and read back.
+ * A record says what is after the change, so replaying it is storing it. Records are our own: one
+ * that does not fit what is there means that the journal layer let damage through, and CHECK stops
+ * us.
+ */
+#include "dfs/namenode/core/state.h"
+#include "lib/base/check.h"
+#include "lib/base/mem.h"
+
+static struct journal_inode_put make_inode_put(const struct inode *inode, struct arena *arena)
+{
+    struct dfs_block_info *blocks = NULL;
+    if (inode->sealed_count > 0) {
+        blocks = ARENA_ARRAY(arena, struct dfs_block_info, inode->sealed_count);
+    }
+    for (size_t i = 0; i < inode->sealed_count; i++) {
+        const struct block *block = inode->blocks[i];
+        blocks[i] = (struct dfs_block_info){
+            .block_id = block->id, .length = block->length, .crc32c = block->crc32c};
+    }
+    bool is_writing = inode->state == INODE_WRITING;
+    return (struct journal_inode_put){
+        .file_id = inode->id,
+        .parent_id = inode->parent == NULL ? 0 : inode->parent->id,
+        .name = inode->name,
+        .kind = inode->kind,
+        .permission = inode->permission,
+        .owner = inode->owner,
+        .group = inode->group,
+        .modified_ms = inode->modified_ms,
+        .replication = inode->replication,
+        .block_size = inode->block_size,
+        .blocks = blocks,
+        .blocks_count = inode->sealed_count,
+        .under_construction = is_writing,
+        .lease_client_id = is_writing ? inode->lease->client_id : 0,
+        .path = is_writing ? namenode_inode_path(inode, arena) : slice_make(NULL, 0),
+        .overwrite = inode->overwrite,
+    };
+}
+
+static void append_inode(struct actions *actions, const struct inode *inode)
+{
+    struct journal_inode_put record = make_inode_put(inode, actions->arena);
+    actions_journal(actions, &journal_inode_put_type, &record);
+}
+
+void namenode_record_inode(struct namenode *nn, const struct inode *inode)
+{
+    append_inode(nn->actions, inode);
+}
+
+void namenode_record_remove(struct namenode *nn, uint64_t file_id)
+{
+    struct journal_inode_remove record = {.file_id = file_id};
+    actions_journal(nn->actions, &journal_inode_remove_type, &record);
+}
+
+void namenode_record_seal(struct namenode *nn, const struct block *block)
+{
+    struct journal_block_sealed record = {
+        .file_id = block->file->id,
+        .block = {.block_id = block->id, .length = block->length, .crc32c = block->crc32c},
+    };
+    actions_journal(nn->actions, &journal_block_sealed_type, &record);
+}
+
+static void append_ids(const struct namenode *nn, struct actions *actions)
+{
+    struct journal_block_ids_reserved record = {.up_to = nn->reserved_up_to};
+    actions_journal(actions, &journal_block_ids_reserved_type, &record);
+}
+
+void namenode_record_ids(struct namenode *nn)
+{
+    append_ids(nn, nn->actions);
+}
+
+static void append_format(const struct namenode *nn, struct actions *actions)
+{
+    struct journal_namenode_format record = {.cluster_id = nn->cluster_id};
+    actions_journal(actions, &journal_namenode_format_type, &record);
+}
+
+void namenode_record_format(struct namenode *nn)
+{
+    append_format(nn, nn->actions);
+}
+
+void namenode_record_fence(struct namenode *nn, struct slice key, uint64_t epoch)
+{
+    struct journal_fence_raised record = {.key = key, .epoch = epoch};
+    actions_journal(nn->actions, &journal_fence_raised_type, &record);
+}
+
+/* --- snapshot
+ * ------------------------------------------------------------------------------------- */
+
+static void append_mutation(struct actions *actions, const struct mutation *mutation)
+{
+    struct journal_mutation_done record = {
+        .client_id = mutation->client_id,
+        .request_id = mutation->request_id,
+        .method = slice_from_string(method_info(mutation->method)->path),
+        .value = mutation->value,
+        .wall_ms = mutation->wall_ms,
+    };
+    actions_journal(actions, &journal_mutation_done_type, &record);
+}
+
+void namenode_snapshot(const struct namenode *nn, struct actions *ret_actions)
+{
+    if (nn->cluster_id != 0) {
+        append_format(nn, ret_actions);
+    }
+    append_ids(nn, ret_actions);
+    for (const struct inode *at = nn->root; at != NULL; at = namenode_inode_walk(nn->root, at)) {
+        append_inode(ret_actions, at);
+    }
+    for (const struct list_node *at = nn->fence_order.first; at != NULL; at = at->next) {
+        const struct fence *fence = at->object;
+        struct journal_fence_raised record = {.key = fence->key, .epoch = fence->epoch};
+        actions_journal(ret_actions, &journal_fence_raised_type, &record);
+    }
+    for (const struct list_node *at = nn->mutation_order.first; at != NULL; at = at->next) {
+        append_mutation(ret_actions, at->object);
+    }
+}
+
+/* --- replay
+ * --------------------------------------------------------------------------------------- */
+
+static void replay_sealed(struct namenode *nn,
+                          struct inode *file,
+                          const struct dfs_block_info *info)
+{
+    struct block *block = map_u64_get(nn->blocks, info->block_id);
+    if (block == NULL) {
+        block = namenode_block_new(nn, file, info->block_id, info->length);
+        namenode_block_seal(nn, block, info->length, info->crc32c);
+    }
+    CHECK(block->file == file);
+}
+
+static void replay_inode_put(struct namenode *nn, const struct journal_inode_put *record)
+{
+    struct inode *inode = map_u64_get(nn->inodes, record->file_id);
+    if (inode == NULL) {
+        inode = namenode_inode_new(nn, record->file_id, record->kind);
+    } else if (inode->parent != NULL) {
+        namenode_inode_detach(nn, inode);
+    }
+    if (inode->lease != NULL) {
+        namenode_lease_remove(nn, inode);
+    }
+    namenode_inode_set_name(inode, record->name);
+    inode->state = record->under_construction ? INODE_WRITING : INODE_INSTALLED;
+    inode->permission = record->permission;
+    inode->owner = namenode_intern(nn, record->owner);
+    inode->group = namenode_intern(nn, record->group);
+    inode->modified_ms = record->modified_ms;
+    inode->replication = record->replication;
+    inode->block_size = record->block_size;
+    inode->overwrite = record->overwrite;
+    if (record->under_construction) {
+        namenode_lease_add(nn, inode, record->lease_client_id);
+    }
+    for (size_t i = 0; i < record->blocks_count; i++) {
+        replay_sealed(nn, inode, &record->blocks[i]);
+    }
+    CHECK(inode->sealed_count == record->blocks_count);
+    if (record->parent_id == 0) {
+        CHECK(nn->root == NULL || nn->root == inode);
+        nn->directory_count += nn->root == NULL ? 1 : 0;
+        nn->root = inode;
+        return;
+    }
+    struct inode *parent = map_u64_get(nn->inodes, record->parent_id);
+    CHECK(parent != NULL);
+    CHECK(namenode_inode_is_directory(parent));
+    namenode_inode_attach(nn, inode, parent);
+}
+
+static void replay_inode_remove(struct namenode *nn, const struct journal_inode_remove *record)
+{
+    struct inode *inode = map_u64_get(nn->inodes, record->file_id);
+    CHECK(inode != NULL);
+    CHECK(inode != nn->root);
+    namenode_inode_remove(nn, inode);
+}
+
+static void replay_block_sealed(struct namenode *nn, const struct journal_block_sealed *record)
+{
+    struct inode *file = map_u64_get(nn->inodes, record->file_id);
+    CHECK(file != NULL);
+    CHECK(file->state == INODE_WRITING);
+    replay_sealed(nn, file, &record->block);
+}
+
+void namenode_replay(struct namenode *nn, const struct message_type *type, const void *message)
+{
+    if (type == &journal_inode_put_type) {
+        replay_inode_put(nn, message);
+    } else if (type == &journal_inode_remove_type) {
+        replay_inode_remove(nn, message);
+    } else if (type == &journal_block_sealed_type) {
+        replay_block_sealed(nn, message);
+    } else if (type == &journal_mutation_done_type) {
+        namenode_mutation_restore(nn, message);
+    } else if (type == &journal_block_ids_reserved_type) {
+        const struct journal_block_ids_reserved *record = message;
+        nn->reserved_up_to = record->up_to;
+    } else if (type == &journal_fence_raised_type) {
+        const struct journal_fence_raised *record = message;
+        namenode_fence_set(nn, record->key, record->epoch);
+    } else {
+        CHECK(type == &journal_namenode_format_type);
+        const struct journal_namenode_format *record = message;
+        nn->cluster_id = record->cluster_id;
+    }
+}

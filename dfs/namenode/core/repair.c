@@ -1,0 +1,298 @@
+/*
+ * repair.c - copies of blocks that have too few replicas, and the end of surplus and corrupt ones.
+ * Owns the repair queue: fewest replicas first, then blocks with all replicas in one rack. A block
+ * that no node can take is parked and tried again later. Nothing happens before repair_start_ms
+ * after the end of safe mode, so that datanodes that are slow to report cause no storm. Invariants:
+ * NN-7, NN-8, NN-9.
+ */
+#include "dfs/namenode/core/state.h"
+#include "lib/base/check.h"
+
+enum {
+    KEY_MISPLACED = 1000, /* beyond any number of replicas */
+    SCAN_MAX = 1000,      /* blocks looked at in one step */
+    ASIDE_MAX = 64,       /* ... and put back because nodes they need are at their cap */
+};
+
+static bool is_in_one_rack(const struct block *block)
+{
+    const struct rack *rack = NULL;
+    for (size_t i = 0; i < block->replica_count; i++) {
+        const struct replica *replica = block->replicas[i];
+        if (replica->state != REPLICA_STORED && !replica->is_expected) {
+            continue;
+        }
+        if (rack != NULL && replica->node->rack != rack) {
+            return false;
+        }
+        rack = replica->node->rack;
+    }
+    return true;
+}
+
+bool namenode_repair_needs(const struct namenode *nn, const struct block *block, int64_t *ret_key)
+{
+    size_t stored = namenode_block_stored(block);
+    uint32_t wanted = namenode_block_wanted(block);
+    if (block->state != BLOCK_SEALED || stored == 0) {
+        return false;
+    }
+    if (stored + namenode_block_in_flight(block) < wanted) {
+        *ret_key = (int64_t)stored;
+        return true;
+    }
+    *ret_key = KEY_MISPLACED;
+    return wanted >= 2 && nn->live_rack_count >= 2 && is_in_one_rack(block);
+}
+
+void namenode_repair_queue(struct namenode *nn, struct block *block)
+{
+    int64_t key = 0;
+    CHECK(namenode_repair_needs(nn, block, &key));
+    list_remove(&block->in_parked);
+    if (!heap_node_is_queued(&block->in_queue)) {
+        heap_push(&nn->repair_queue, &block->in_queue, key, block);
+    } else if (block->in_queue.key != key) {
+        heap_update(&nn->repair_queue, &block->in_queue, key);
+    }
+    nn->has_repair_work = true;
+}
+
+void namenode_repair_unqueue(struct namenode *nn, struct block *block)
+{
+    list_remove(&block->in_parked);
+    heap_remove(&nn->repair_queue, &block->in_queue);
+}
+
+void namenode_repair_review_all(struct namenode *nn)
+{
+    if (!nn->is_repairing) {
+        return;
+    }
+    size_t cursor = 0;
+    void *value = NULL;
+    while (map_u64_next(nn->blocks, &cursor, NULL, &value)) {
+        namenode_block_review(nn, value);
+    }
+}
+
+void namenode_repair_start(struct namenode *nn)
+{
+    if (nn->is_repairing || nn->mode != MODE_OPEN ||
+        nn->now_ms < nn->open_ms + nn->settings.repair_start_ms) {
+        return;
+    }
+    nn->is_repairing = true;
+    NAMENODE_TRACE(nn, "repair on");
+    namenode_repair_review_all(nn);
+}
+
+void namenode_repair_unpark(struct namenode *nn)
+{
+    if (nn->parked.count == 0 || nn->now_ms < nn->unpark_ms) {
+        return;
+    }
+    nn->unpark_ms = nn->now_ms + nn->settings.repair_retry_ms;
+    while (nn->parked.count > 0) {
+        namenode_repair_queue(nn, nn->parked.first->object);
+    }
+}
+
+/* --- surplus
+ * -------------------------------------------------------------------------------------- */
+
+static size_t count_stored_in_rack(const struct block *block, const struct rack *rack)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < block->replica_count; i++) {
+        const struct replica *replica = block->replicas[i];
+        count += replica->state == REPLICA_STORED && replica->node->rack == rack ? 1 : 0;
+    }
+    return count;
+}
+
+static void give_up(struct namenode *nn, struct replica *replica, enum replica_event event)
+{
+    namenode_replica_apply(nn, replica, event);
+    CHECK(namenode_block_stored(replica->block) > 0); /* NN-9 */
+    namenode_node_delete(nn, replica->node, replica->block->id);
+}
+
+/* The one least missed: from the fullest rack, then from the node with the least room. */
+static struct replica *pick_surplus(const struct block *block)
+{
+    struct replica *best = NULL;
+    size_t best_crowd = 0;
+    for (size_t i = 0; i < block->replica_count; i++) {
+        struct replica *replica = block->replicas[i];
+        if (replica->state != REPLICA_STORED || replica->node->state != TRACKED_LIVE) {
+            continue;
+        }
+        size_t crowd = count_stored_in_rack(block, replica->node->rack);
+        if (best == NULL || crowd > best_crowd ||
+            (crowd == best_crowd && replica->node->free_bytes < best->node->free_bytes)) {
+            best = replica;
+            best_crowd = crowd;
+        }
+    }
+    return best;
+}
+
+static size_t count_stored_live(const struct block *block)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < block->replica_count; i++) {
+        const struct replica *replica = block->replicas[i];
+        bool is_live = replica->node->state == TRACKED_LIVE;
+        count += replica->state == REPLICA_STORED && is_live ? 1 : 0;
+    }
+    return count;
+}
+
+/* Replicas on silent nodes count as good but not as surplus: they may be gone already. */
+void namenode_repair_trim(struct namenode *nn, struct block *block)
+{
+    uint32_t wanted = namenode_block_wanted(block);
+    for (size_t live = count_stored_live(block); live > wanted; live--) {
+        struct replica *surplus = pick_surplus(block);
+        CHECK(surplus != NULL);
+        give_up(nn, surplus, REPLICA_SURPLUS);
+    }
+    if (namenode_block_stored(block) < wanted) {
+        return;
+    }
+    for (size_t i = 0; i < block->replica_count; i++) {
+        if (block->replicas[i]->state == REPLICA_CORRUPT) {
+            give_up(nn, block->replicas[i], REPLICA_REPLACED);
+        }
+    }
+}
+
+/* --- copies
+ * --------------------------------------------------------------------------------------- */
+
+enum copy_outcome {
+    COPY_STARTED,
+    COPY_CAPPED,     /* a node is busy: soon */
+    COPY_IMPOSSIBLE, /* no node: later */
+};
+
+static struct tracked *pick_source(const struct namenode *nn,
+                                   const struct block *block,
+                                   bool *ret_capped)
+{
+    /* A last replica may not wait behind less urgent copies. */
+    bool is_last = namenode_block_stored(block) == 1;
+    uint32_t cap = nn->settings.copies_per_node * (is_last ? 2U : 1U);
+    struct tracked *best = NULL;
+    *ret_capped = false;
+    for (size_t i = 0; i < block->replica_count; i++) {
+        struct tracked *node = block->replicas[i]->node;
+        if (block->replicas[i]->state != REPLICA_STORED || !namenode_node_is_usable(node)) {
+            continue;
+        }
+        if (node->copies_out >= cap) {
+            *ret_capped = true;
+            continue;
+        }
+        if (best == NULL || node->state < best->state ||
+            (node->state == best->state && node->copies_out < best->copies_out)) {
+            best = node;
+        }
+    }
+    return best;
+}
+
+/* Every node that could take a copy has a corrupt one: make room on one of them. */
+static void free_corrupt(struct namenode *nn, struct block *block)
+{
+    for (size_t i = 0; i < block->replica_count; i++) {
+        struct replica *replica = block->replicas[i];
+        if (replica->state == REPLICA_CORRUPT && namenode_node_is_usable(replica->node)) {
+            give_up(nn, replica, REPLICA_REPLACED);
+            return;
+        }
+    }
+}
+
+static enum copy_outcome start_copy(struct namenode *nn, struct block *block)
+{
+    bool is_capped = false;
+    struct tracked *source = pick_source(nn, block, &is_capped);
+    if (source == NULL) {
+        return is_capped ? COPY_CAPPED : COPY_IMPOSSIBLE;
+    }
+    struct placement placement = {.block_bytes = block->length, .block = block, .is_copy = true};
+    struct tracked *target = NULL;
+    if (namenode_placement_choose(nn, &placement, 1, &target) == 0) {
+        placement.is_copy = false;
+        if (namenode_placement_choose(nn, &placement, 1, &target) > 0) {
+            return COPY_CAPPED;
+        }
+        free_corrupt(nn, block);
+        return COPY_IMPOSSIBLE;
+    }
+    int64_t key = 0;
+    CHECK(namenode_repair_needs(nn, block, &key));
+    if (key == KEY_MISPLACED && target->rack == source->rack) {
+        return COPY_IMPOSSIBLE; /* the other racks are full */
+    }
+    struct replica *replica = namenode_replica_new(nn, block, target);
+    namenode_replica_expect(nn, replica, source, nn->now_ms + nn->settings.copy_timeout_ms);
+    NAMENODE_TRACE(nn, "copy block=%llu from=%llu to=%llu", (unsigned long long)block->id,
+                   (unsigned long long)source->endpoint.node_id,
+                   (unsigned long long)target->endpoint.node_id);
+    return COPY_STARTED;
+}
+
+/* Without a free slot somewhere no block need be looked at. */
+static bool has_free_slots(const struct namenode *nn)
+{
+    bool has_source = false;
+    bool has_target = false;
+    size_t cursor = 0;
+    void *value = NULL;
+    while (!(has_source && has_target) && map_u64_next(nn->nodes, &cursor, NULL, &value)) {
+        const struct tracked *node = value;
+        if (namenode_node_is_usable(node)) {
+            has_source = has_source || node->copies_out < 2 * nn->settings.copies_per_node;
+            has_target = has_target || node->copies_in < nn->settings.copies_per_node;
+        }
+    }
+    return has_source && has_target;
+}
+
+void namenode_repair_run(struct namenode *nn)
+{
+    if (!nn->is_repairing || !nn->has_repair_work) {
+        return;
+    }
+    struct block *aside[ASIDE_MAX];
+    size_t aside_count = 0;
+    size_t scanned = 0;
+    bool has_slots = heap_count(&nn->repair_queue) > 0 && has_free_slots(nn);
+    while (has_slots && scanned < SCAN_MAX && aside_count < ASIDE_MAX &&
+           heap_count(&nn->repair_queue) > 0) {
+        struct block *block = heap_pop(&nn->repair_queue)->object;
+        int64_t key = 0;
+        scanned++;
+        switch (start_copy(nn, block)) {
+        case COPY_STARTED:
+            if (namenode_repair_needs(nn, block, &key)) {
+                namenode_repair_queue(nn, block);
+            }
+            has_slots = has_free_slots(nn);
+            break;
+        case COPY_CAPPED:
+            aside[aside_count++] = block;
+            break;
+        case COPY_IMPOSSIBLE:
+            list_append(&nn->parked, &block->in_parked, block);
+            break;
+        }
+    }
+    for (size_t i = 0; i < aside_count; i++) {
+        namenode_repair_queue(nn, aside[i]);
+    }
+    nn->has_repair_work = scanned == SCAN_MAX;
+}

@@ -1,0 +1,628 @@
+/*
+ * state.h - the namenode's tables, and what its files offer each other. Private to this folder.
+ * Everything is owned by struct namenode and touched by its one thread only.
+ */
+#ifndef MILLRACE_DFS_NAMENODE_CORE_STATE_H
+#define MILLRACE_DFS_NAMENODE_CORE_STATE_H
+
+#include "dfs/namenode/core/namenode.h"
+#include "lib/base/arena.h"
+#include "lib/base/heap.h"
+#include "lib/base/list.h"
+#include "lib/base/map.h"
+#include "lib/base/rng.h"
+#include "lib/model/limits.h"
+
+/* --- states (tables in states.c) ----------------------------------------------------------------
+ */
+
+#define NAMENODE_MODE_LIST(X)       X(MODE_REPLAY) X(MODE_SAFE) X(MODE_OPEN)
+#define NAMENODE_MODE_EVENT_LIST(X) X(MODE_STARTED) X(MODE_BLOCKS_FOUND)
+#define TRACKED_LIST(X)             X(TRACKED_LIVE) X(TRACKED_STALE) X(TRACKED_LOST) X(TRACKED_GIVEN_UP)
+#define TRACKED_EVENT_LIST(X)                                                                      \
+ X(TRACKED_HEARD)                                                                                  \
+ X(TRACKED_REGISTERED) X(TRACKED_SILENT) X(TRACKED_SILENT_LONG) X(TRACKED_SILENT_TOO_LONG)
+#define INODE_LIST(X)       X(INODE_WRITING) X(INODE_INSTALLED) X(INODE_REMOVED)
+#define INODE_EVENT_LIST(X) X(INODE_INSTALL) X(INODE_ABANDON) X(INODE_REMOVE)
+#define BLOCK_LIST(X)       X(BLOCK_PENDING) X(BLOCK_SEALED) X(BLOCK_FORGOTTEN)
+#define BLOCK_EVENT_LIST(X) X(BLOCK_SEAL) X(BLOCK_ABANDON) X(BLOCK_REMOVE)
+#define REPLICA_LIST(X)                                                                            \
+ X(REPLICA_EXPECTED) X(REPLICA_STORED) X(REPLICA_CORRUPT) X(REPLICA_DELETING) X(REPLICA_GONE)
+#define REPLICA_EVENT_LIST(X)                                                                      \
+ X(REPLICA_ARRIVED) X(REPLICA_MISMATCHED) X(REPLICA_SURPLUS) X(REPLICA_REPLACED) X(REPLICA_DROPPED)
+
+#define NAMENODE_ENUM(name) name,
+
+enum namenode_mode {
+    NAMENODE_MODE_LIST(NAMENODE_ENUM) NAMENODE_MODE_COUNT
+};
+
+enum namenode_mode_event {
+    NAMENODE_MODE_EVENT_LIST(NAMENODE_ENUM) NAMENODE_MODE_EVENT_COUNT
+};
+
+enum tracked_state {
+    TRACKED_LIST(NAMENODE_ENUM) TRACKED_STATE_COUNT
+};
+
+enum tracked_event {
+    TRACKED_EVENT_LIST(NAMENODE_ENUM) TRACKED_EVENT_COUNT
+};
+
+enum inode_state {
+    INODE_LIST(NAMENODE_ENUM) INODE_STATE_COUNT
+};
+
+enum inode_event {
+    INODE_EVENT_LIST(NAMENODE_ENUM) INODE_EVENT_COUNT
+};
+
+enum block_state {
+    BLOCK_LIST(NAMENODE_ENUM) BLOCK_STATE_COUNT
+};
+
+enum block_event {
+    BLOCK_EVENT_LIST(NAMENODE_ENUM) BLOCK_EVENT_COUNT
+};
+
+enum replica_state {
+    REPLICA_LIST(NAMENODE_ENUM) REPLICA_STATE_COUNT
+};
+
+enum replica_event {
+    REPLICA_EVENT_LIST(NAMENODE_ENUM) REPLICA_EVENT_COUNT
+};
+
+#undef NAMENODE_ENUM
+
+extern const struct transition_table namenode_mode_table;
+extern const struct transition_table namenode_tracked_table;
+extern const struct transition_table namenode_inode_table;
+extern const struct transition_table namenode_block_table;
+extern const struct transition_table namenode_replica_table;
+
+/* Applies an event of our own making: CHECKs that a row fits. Returns the new state. */
+int namenode_transition(const struct transition_table *table, int state, int event);
+
+/* --- timers -------------------------------------------------------------------------------------
+ */
+
+enum timer_kind {
+    TIMER_HEARTBEAT, /* object: tracked node; its held heartbeat is due */
+    TIMER_LIVENESS,  /* object: tracked node; its next degree of silence */
+    TIMER_REPLICA,   /* object: replica; an expected one that did not arrive */
+    TIMER_LEASE,     /* object: lease */
+    TIMER_HOUSEKEEPING,
+};
+
+struct timer {
+    struct heap_node node;
+    enum timer_kind kind;
+    void *object;
+};
+
+/* --- namespace ----------------------------------------------------------------------------------
+ */
+
+struct inode {
+    uint64_t id;
+    int state; /* enum inode_state */
+    enum dfs_file_kind kind;
+    struct inode *parent; /* NULL: the root */
+    struct slice name;    /* owned */
+    uint32_t permission;
+    uint32_t replication;
+    struct slice owner; /* interned */
+    struct slice group; /* interned */
+    uint64_t modified_ms;
+    /* As a child: treap of the parent, ordered by name, then installed before writing. */
+    struct inode *left;
+    struct inode *right;
+    uint64_t priority;
+    /* A directory's. */
+    struct inode *children;
+    uint32_t child_count;
+    /* A file's. */
+    uint64_t block_size;
+    uint64_t length; /* of its sealed blocks */
+    struct block **blocks;
+    size_t block_count; /* sealed, then pending */
+    size_t sealed_count;
+    size_t block_capacity;
+    bool overwrite;
+    struct lease *lease; /* NULL unless under construction */
+    struct list_node in_lease;
+};
+
+struct lease {
+    uint64_t client_id;
+    int64_t due_ms;
+    struct timer timer;
+    struct list files; /* of struct inode, INODE_WRITING */
+};
+
+/* --- blocks -------------------------------------------------------------------------------------
+ */
+
+enum block_health {
+    HEALTH_NONE, /* pending: nothing is promised yet */
+    HEALTH_GOOD,
+    HEALTH_UNDER,   /* fewer replicas than wanted */
+    HEALTH_MISSING, /* no good replica */
+    HEALTH_COUNT
+};
+
+struct block {
+    uint64_t id;
+    int state; /* enum block_state */
+    enum block_health health;
+    struct inode *file;
+    uint64_t length; /* pending: expected */
+    uint32_t crc32c;
+    uint32_t index;      /* in file->blocks */
+    uint64_t request_id; /* of the AddBlock that named it */
+    bool was_seen;       /* counted for the end of safe mode */
+    struct replica **replicas;
+    size_t replica_count;
+    size_t replica_capacity;
+    struct heap_node in_queue; /* repair->queue */
+    struct list_node in_parked;
+};
+
+struct replica {
+    struct block *block;
+    struct tracked *node;
+    int state; /* enum replica_state */
+    uint64_t since_step;
+    uint64_t report;  /* the node's full report that named it last */
+    bool is_expected; /* counted in the node's expected_bytes, expected_count; EXPECTED only */
+    uint64_t reserved_bytes;
+    /* What the node reported while the block was pending. */
+    bool was_reported;
+    uint32_t reported_crc32c;
+    uint64_t reported_length;
+    struct tracked *source;       /* of a copy; NULL: written by a client */
+    struct list_node in_outgoing; /* source->outgoing until told */
+    struct list_node in_node;     /* node->replicas */
+    struct timer timer;           /* while EXPECTED, except for pending blocks */
+};
+
+/* --- datanodes ----------------------------------------------------------------------------------
+ */
+
+struct rack {
+    struct slice name; /* owned */
+    size_t live_count; /* nodes LIVE or STALE */
+};
+
+/* A block that a node was, or is to be, told to delete. */
+struct deletion {
+    uint64_t block_id;
+    bool was_told;
+    int64_t retry_ms;
+    struct list_node in_node; /* tracked->deletions_waiting or deletions_told */
+};
+
+/* A block of no file that a node reported. */
+struct unknown {
+    struct tracked *node;
+    struct dfs_block_info info;
+    int64_t since_ms;
+    uint64_t report;
+    struct list_node in_unknown; /* namenode->unknown, oldest first */
+};
+
+struct tracked {
+    struct endpoint endpoint; /* strings owned */
+    struct arena *strings;
+    int state; /* enum tracked_state */
+    uint64_t incarnation;
+    uint64_t session;
+    int64_t heard_ms;
+    struct rack *rack;
+    uint64_t capacity_bytes;
+    uint64_t used_bytes;
+    uint64_t free_bytes;
+    uint32_t transfers_active;
+    uint64_t expected_bytes; /* of EXPECTED replicas */
+    uint32_t expected_count;
+    uint32_t copies_in;  /* EXPECTED replicas here that have a source */
+    uint32_t copies_out; /* EXPECTED replicas elsewhere whose source this is */
+    struct list replicas;
+    struct list outgoing; /* copies not yet told */
+    struct list deletions_waiting;
+    struct list deletions_told;
+    struct map_u64 *deletions; /* by block id */
+    struct map_u64 *unknown;   /* by block id */
+    /* Full report. */
+    uint64_t report; /* grows with each first part */
+    uint64_t report_step;
+    uint32_t report_next_part;
+    bool is_reporting;
+    bool wants_report; /* a command is to ask for it */
+    int64_t report_due_ms;
+    /* Held heartbeat. */
+    bool has_held;
+    uint64_t held_call;
+    struct timer held_timer;
+    struct timer liveness_timer;
+    struct list_node in_woken;
+};
+
+/* --- remembered results
+ * --------------------------------------------------------------------------- */
+
+struct mutation {
+    uint64_t client_id;
+    uint64_t request_id;
+    enum method method;
+    uint64_t value;
+    uint64_t wall_ms;
+    struct list_node in_order;
+};
+
+struct fence {
+    uint64_t epoch;
+    struct slice key; /* owned */
+    struct list_node in_order;
+};
+
+struct namenode {
+    struct namenode_settings settings;
+    struct rng rng;
+    int mode; /* enum namenode_mode */
+    uint64_t cluster_id;
+    uint64_t reserved_up_to;
+    uint64_t next_id;  /* above reserved_up_to: reserve first */
+    uint64_t older_id; /* ids up to here are of earlier incarnations */
+    /* The step under way. */
+    const struct event *event;
+    struct actions *actions;
+    int64_t now_ms;
+    uint64_t wall_ms;
+    uint64_t step;
+    bool is_stopping;
+
+    struct arena *interned;
+    struct map *interned_names; /* to struct slice */
+    struct inode *root;
+    struct map_u64 *inodes;
+    struct map *installed; /* (parent id, name) to struct inode */
+    struct map *writing;   /* the same for files under construction */
+    uint64_t file_count;
+    uint64_t directory_count;
+    struct map_u64 *leases; /* by client id */
+
+    struct map_u64 *blocks;
+    uint64_t sealed_count;
+    uint64_t health_counts[HEALTH_COUNT];
+    uint64_t safe_total; /* sealed blocks when safe mode began */
+    uint64_t safe_seen;
+
+    struct map_u64 *nodes;
+    struct map *racks;
+    size_t live_rack_count;
+    struct list woken;
+    struct list unknown;
+    int64_t open_ms; /* when safe mode ended */
+
+    bool is_repairing;
+    bool has_repair_work; /* something changed since the last pass */
+    struct heap repair_queue;
+    struct list parked; /* blocks that no node could take */
+    int64_t unpark_ms;
+
+    struct map *mutations; /* (client, request) */
+    struct list mutation_order;
+    struct map *fences;
+    struct list fence_order;
+
+    struct heap timers;
+    struct timer housekeeping;
+};
+
+/* --- namenode.c ---------------------------------------------------------------------------------
+ */
+
+#define NAMENODE_TRACE(nn, ...) trace_emit((nn)->actions->trace, __VA_ARGS__)
+void namenode_timer_set(struct namenode *nn, struct timer *timer, int64_t due_ms);
+void namenode_timer_clear(struct namenode *nn, struct timer *timer);
+/* A new id; journals a reservation when the range is used up. */
+uint64_t namenode_new_id(struct namenode *nn);
+void namenode_fail(struct namenode *nn, enum status status, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+void namenode_reply(struct namenode *nn, const void *response);
+bool namenode_is_superuser(const struct namenode *nn, struct slice user);
+/* Ends safe mode when enough blocks have been found. */
+void namenode_review_safe_mode(struct namenode *nn);
+
+/* --- inode.c ------------------------------------------------------------------------------------
+ */
+
+struct slice namenode_intern(struct namenode *nn, struct slice name);
+struct inode *namenode_inode_new(struct namenode *nn, uint64_t id, enum dfs_file_kind kind);
+/* Enters inode (state and name set) into parent; INODE_WRITING files into the lease of client_id.
+ */
+void namenode_inode_attach(struct namenode *nn, struct inode *inode, struct inode *parent);
+void namenode_inode_detach(struct namenode *nn, struct inode *inode);
+/* Gives inode (detached) a copy of name. */
+void namenode_inode_set_name(struct inode *inode, struct slice name);
+/* Detaches and frees it with everything below, its blocks too. */
+void namenode_inode_remove(struct namenode *nn, struct inode *inode);
+/* WRITING to INSTALLED at its place; the lease lets it go. Pending blocks must be gone. */
+void namenode_inode_install(struct namenode *nn, struct inode *inode);
+struct inode *namenode_inode_installed(const struct namenode *nn,
+                                       const struct inode *parent,
+                                       struct slice name);
+struct inode *namenode_inode_writing(const struct namenode *nn,
+                                     const struct inode *parent,
+                                     struct slice name);
+/* The next child after (name, is_writing); start with an empty name. NULL: no more. */
+struct inode *namenode_inode_next_child(const struct inode *parent,
+                                        struct slice name,
+                                        bool is_writing);
+/* Walks a subtree, directories before their children: start with inode == top; NULL: done. */
+struct inode *namenode_inode_walk(const struct inode *top, const struct inode *inode);
+bool namenode_inode_is_below(const struct inode *inode, const struct inode *top);
+bool namenode_inode_is_directory(const struct inode *inode);
+struct slice namenode_inode_path(const struct inode *inode, struct arena *arena);
+void namenode_inode_status(const struct inode *inode,
+                           struct slice path,
+                           struct dfs_file_status *ret_status);
+/* modified_ms of a directory becomes the step's time, journaled. */
+void namenode_inode_touch(struct namenode *nn, struct inode *directory);
+
+/* --- path.c -------------------------------------------------------------------------------------
+ */
+
+enum access_bits {
+    ACCESS_EXECUTE = 1,
+    ACCESS_WRITE = 2,
+    ACCESS_READ = 4,
+};
+
+struct path {
+    struct slice names[LIMIT_PATH_DEPTH];
+    size_t count; /* 0: the root */
+};
+
+/* What a path leads to. Each step failed the request already when false is returned. */
+struct target {
+    struct inode *parent;    /* NULL for the root */
+    struct slice name;       /* last component; empty for the root */
+    struct inode *installed; /* NULL: none */
+    struct inode *writing;   /* NULL: none */
+    struct inode
+        *deepest;   /* the deepest existing directory; parent unless components are missing */
+    size_t missing; /* parent directories that do not exist, from deepest on */
+    struct path path;
+};
+
+/*
+ * Parses and walks path as the event's user; fails the call and returns false on an invalid path, a
+ * file in the way, or a directory that may not be passed. Missing directories: allowed when
+ * may_miss_parents, else ERR_NOT_FOUND.
+ */
+bool namenode_path_resolve(struct namenode *nn,
+                           struct slice path,
+                           bool may_miss_parents,
+                           struct target *ret_target);
+/* The same, and something must be there: installed or, if not, under construction. NULL: failed. */
+struct inode *namenode_path_find(struct namenode *nn, struct slice path, struct target *ret_target);
+bool namenode_access_allows(const struct namenode *nn, const struct inode *inode, unsigned bits);
+/* False and the call failed with ERR_DENIED when the user has not all bits. */
+bool namenode_access_check(struct namenode *nn, const struct inode *inode, unsigned bits);
+/* May the user take child out of its directory: w and x there, the sticky bit. */
+bool namenode_access_check_removal(struct namenode *nn, const struct inode *child);
+/* All bits on every directory from top down (for removal: only on those with children). */
+bool namenode_access_check_below(struct namenode *nn,
+                                 const struct inode *top,
+                                 unsigned bits,
+                                 bool only_filled);
+/* Only the owner or the superuser. */
+bool namenode_access_check_owner(struct namenode *nn, const struct inode *inode);
+
+/* --- tree.c: calls that change the tree
+ * ----------------------------------------------------------- */
+
+void namenode_mkdirs(struct namenode *nn, const struct dfs_mkdirs_request *request);
+void namenode_rename(struct namenode *nn, const struct dfs_rename_request *request);
+void namenode_delete(struct namenode *nn, const struct dfs_delete_request *request);
+void namenode_set_permission(struct namenode *nn, const struct dfs_set_permission_request *request);
+void namenode_set_owner(struct namenode *nn, const struct dfs_set_owner_request *request);
+/* Makes the directories that target misses; returns the parent. The caller has checked access. */
+struct inode *namenode_make_parents(struct namenode *nn,
+                                    const struct target *target,
+                                    uint32_t permission);
+struct inode *namenode_make_directory(struct namenode *nn,
+                                      struct inode *parent,
+                                      struct slice name,
+                                      uint32_t permission);
+/* False and the call failed with ERR_LIMIT when so many inodes more do not fit. */
+bool namenode_has_room(struct namenode *nn, size_t inodes);
+/* Removes and journals it. */
+void namenode_remove_journaled(struct namenode *nn, struct inode *inode);
+
+/* --- read.c -------------------------------------------------------------------------------------
+ */
+
+void namenode_get_status(struct namenode *nn, const struct dfs_get_status_request *request);
+void namenode_list_status(struct namenode *nn, const struct dfs_list_status_request *request);
+void namenode_get_blocks(struct namenode *nn, const struct dfs_get_blocks_request *request);
+void namenode_content_summary(struct namenode *nn,
+                              const struct dfs_content_summary_request *request);
+void namenode_cluster_status(struct namenode *nn);
+
+/* --- write.c ------------------------------------------------------------------------------------
+ */
+
+void namenode_create(struct namenode *nn, const struct dfs_create_request *request);
+void namenode_add_block(struct namenode *nn, const struct dfs_add_block_request *request);
+void namenode_seal_block(struct namenode *nn, const struct dfs_seal_block_request *request);
+void namenode_complete(struct namenode *nn, const struct dfs_complete_request *request);
+void namenode_abandon(struct namenode *nn, const struct dfs_abandon_request *request);
+void namenode_report_corrupt(struct namenode *nn, const struct dfs_report_corrupt_request *request);
+/* Installs a file under construction in place of an older one; journals. */
+void namenode_finish_file(struct namenode *nn, struct inode *file);
+void namenode_reply_create(struct namenode *nn, uint64_t file_id);
+void namenode_reply_complete(struct namenode *nn, uint64_t file_id);
+
+/* --- lease.c ------------------------------------------------------------------------------------
+ */
+
+void namenode_lease_add(struct namenode *nn, struct inode *file, uint64_t client_id);
+void namenode_lease_remove(struct namenode *nn, struct inode *file);
+void namenode_lease_renew(struct namenode *nn, uint64_t client_id);
+void namenode_lease_expired(struct namenode *nn, struct lease *lease);
+void namenode_renew_lease(struct namenode *nn, const struct dfs_renew_lease_request *request);
+
+/* --- publish.c ----------------------------------------------------------------------------------
+ */
+
+void namenode_fence_output(struct namenode *nn, const struct dfs_fence_output_request *request);
+void namenode_publish_output(struct namenode *nn, const struct dfs_publish_output_request *request);
+void namenode_fence_set(struct namenode *nn, struct slice key, uint64_t epoch);
+
+/* --- mutation.c ---------------------------------------------------------------------------------
+ */
+
+/* True when the call was answered from memory or refused (ids missing); false: go on. */
+bool namenode_mutation_is_answered(struct namenode *nn, uint64_t client_id, uint64_t request_id);
+/* The same for calls whose repetition is known without memory. */
+bool namenode_mutation_is_refused(struct namenode *nn, uint64_t client_id, uint64_t request_id);
+/* Remembers and journals success. */
+void namenode_mutation_done(struct namenode *nn,
+                            uint64_t client_id,
+                            uint64_t request_id,
+                            uint64_t value);
+void namenode_mutation_restore(struct namenode *nn, const struct journal_mutation_done *record);
+void namenode_mutation_expire(struct namenode *nn);
+
+/* --- record.c -----------------------------------------------------------------------------------
+ */
+
+void namenode_record_inode(struct namenode *nn, const struct inode *inode);
+void namenode_record_remove(struct namenode *nn, uint64_t file_id);
+void namenode_record_seal(struct namenode *nn, const struct block *block);
+void namenode_record_ids(struct namenode *nn);
+void namenode_record_format(struct namenode *nn);
+void namenode_record_fence(struct namenode *nn, struct slice key, uint64_t epoch);
+void namenode_replay(struct namenode *nn, const struct message_type *type, const void *message);
+
+/* --- block.c ------------------------------------------------------------------------------------
+ */
+
+struct block *namenode_block_new(struct namenode *nn,
+                                 struct inode *file,
+                                 uint64_t id,
+                                 uint64_t length);
+void namenode_block_seal(struct namenode *nn,
+                         struct block *block,
+                         uint64_t length,
+                         uint32_t crc32c);
+/* Forgets block: its replicas are to be deleted. */
+void namenode_block_remove(struct namenode *nn, struct block *block);
+struct replica *namenode_replica_find(const struct block *block, const struct tracked *node);
+struct replica *namenode_replica_new(struct namenode *nn,
+                                     struct block *block,
+                                     struct tracked *node);
+void namenode_replica_apply(struct namenode *nn, struct replica *replica, enum replica_event event);
+/* It is under way: from source (NULL: a client), until due_ms (INT64_MAX: while the block is
+ * pending). */
+void namenode_replica_expect(struct namenode *nn,
+                             struct replica *replica,
+                             struct tracked *source,
+                             int64_t due_ms);
+/* Takes it out of all tables and frees it; no review. */
+void namenode_replica_drop(struct namenode *nn, struct replica *replica);
+/* The node says that it has the block, with this length and checksum. */
+void namenode_replica_reported(struct namenode *nn,
+                               struct tracked *node,
+                               const struct dfs_block_info *info);
+void namenode_replica_corrupted(struct namenode *nn, struct replica *replica);
+void namenode_replica_overdue(struct namenode *nn, struct replica *replica);
+size_t namenode_block_stored(const struct block *block);
+size_t namenode_block_in_flight(const struct block *block);
+uint32_t namenode_block_wanted(const struct block *block);
+/* Recounts a block's health, queues or takes it from repair, gives up surplus and corrupt replicas.
+ */
+void namenode_block_review(struct namenode *nn, struct block *block);
+
+/* --- repair.c -----------------------------------------------------------------------------------
+ */
+
+/* True when a copy beyond those under way is needed; ret_key: smaller is more urgent. */
+bool namenode_repair_needs(const struct namenode *nn, const struct block *block, int64_t *ret_key);
+void namenode_repair_queue(struct namenode *nn, struct block *block);
+void namenode_repair_unqueue(struct namenode *nn, struct block *block);
+void namenode_repair_start(struct namenode *nn);
+void namenode_repair_review_all(struct namenode *nn);
+void namenode_repair_unpark(struct namenode *nn);
+/* Starts as many copies as caps and nodes allow. */
+void namenode_repair_run(struct namenode *nn);
+/* Gives up the replicas beyond the wanted count, and corrupt ones that are replaced. */
+void namenode_repair_trim(struct namenode *nn, struct block *block);
+
+/* --- placement.c --------------------------------------------------------------------------------
+ */
+
+struct placement {
+    struct slice writer_host; /* empty: nowhere special */
+    uint64_t block_bytes;
+    const uint64_t *excluded; /* node ids */
+    size_t excluded_count;
+    const struct block *block; /* its replicas' nodes are taken; NULL: a new block */
+    bool is_copy;              /* nodes at their cap of incoming copies are left out */
+};
+
+/*
+ * Chooses up to count nodes into ret_nodes; returns how many. The first on the writer's host (else
+ * on its rack), the second on another rack, the third on the second's; live before stale ones, less
+ * busy before busier ones; never excluded, lost or full ones.
+ */
+size_t namenode_placement_choose(struct namenode *nn,
+                                 const struct placement *placement,
+                                 size_t count,
+                                 struct tracked **ret_nodes);
+
+/* --- nodes.c ------------------------------------------------------------------------------------
+ */
+
+void namenode_register_datanode(struct namenode *nn,
+                                const struct dfs_register_datanode_request *request);
+void namenode_heartbeat(struct namenode *nn, const struct dfs_datanode_heartbeat_request *request);
+void namenode_node_wake(struct namenode *nn, struct tracked *node);
+/* Answers held heartbeats of nodes that have something to be told. */
+void namenode_nodes_flush(struct namenode *nn);
+void namenode_node_answer_held(struct namenode *nn, struct tracked *node);
+void namenode_node_liveness(struct namenode *nn, struct tracked *node);
+void namenode_nodes_excuse(struct namenode *nn, int64_t pause_ms);
+void namenode_nodes_housekeeping(struct namenode *nn);
+bool namenode_node_is_usable(const struct tracked *node);
+/* The node of a message of DatanodeTracker; NULL: refused already. */
+struct tracked *namenode_node_find(struct namenode *nn, uint64_t node_id, uint64_t session);
+void namenode_node_heard(struct namenode *nn, struct tracked *node);
+/* Tells node to delete a block; nothing happens in safe mode or for ids above the reserved range.
+ */
+void namenode_node_delete(struct namenode *nn, struct tracked *node, uint64_t block_id);
+/* The node no longer has the block. */
+void namenode_node_deleted(struct namenode *nn, struct tracked *node, uint64_t block_id);
+/* Forgets what it holds; the blocks are reviewed unless everything ends. */
+void namenode_node_clear(struct namenode *nn, struct tracked *node, bool is_closing);
+void namenode_node_free(struct namenode *nn, struct tracked *node);
+
+/* --- report.c -----------------------------------------------------------------------------------
+ */
+
+void namenode_block_report(struct namenode *nn, const struct dfs_block_report_request *request);
+void namenode_block_changes(struct namenode *nn, const struct dfs_block_changes_request *request);
+void namenode_unknown_expire(struct namenode *nn);
+void namenode_unknown_drop(struct namenode *nn, struct unknown *unknown);
+/* True when at least count of the nodes reported the unknown block like this. */
+bool namenode_unknown_matches(const struct namenode *nn,
+                              const struct dfs_block_info *info,
+                              const uint64_t *node_ids,
+                              size_t node_count,
+                              size_t count);
+
+#endif

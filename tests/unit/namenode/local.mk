@@ -1,0 +1,11 @@
+NAMENODE_FIXTURE = tests/unit/namenode/fixture.c tests/unit/namenode/fixture.h
+
+UNIT_TESTS += tests/unit/namenode/test_namenode_tree
+tests_unit_namenode_test_namenode_tree_SOURCES = \
+	tests/unit/namenode/test_namenode_tree.c $(NAMENODE_FIXTURE)
+tests_unit_namenode_test_namenode_tree_LDADD = $(UNIT_LIBS) $(NAMENODE_CORE_LIBS)
+
+UNIT_TESTS += tests/unit/namenode/test_namenode_write
+tests_unit_namenode_test_namenode_write_SOURCES = \
+	tests/unit/namenode/test_namenode_write.c $(NAMENODE_FIXTURE)
+tests_unit_namenode_test_namenode_write_LDADD = $(UNIT_LIBS) $(NAMENODE_CORE_LIBS)
