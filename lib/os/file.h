@@ -164,6 +164,17 @@ MUST_USE enum status file_map_open_descriptor(int descriptor,
                                               uint64_t bytes,
                                               struct file_map *ret_map,
                                               struct error *reterr_error);
+/*
+ * The same, but the memory may be written, by way of file_map_data; what is written is the map's
+ * own and never reaches the file.
+ */
+MUST_USE enum status file_map_open_private(int descriptor,
+                                           uint64_t offset,
+                                           uint64_t bytes,
+                                           struct file_map *ret_map,
+                                           struct error *reterr_error);
+/* The bytes of a map of file_map_open_private; NULL when the range is empty. */
+uint8_t *file_map_data(const struct file_map *map);
 /* Tells the kernel that the map will be read once from front to back. */
 void file_map_will_stream(const struct file_map *map);
 void file_map_close(struct file_map *map); /* a zeroed map is fine */

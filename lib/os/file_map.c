@@ -7,11 +7,13 @@
 
 #include "lib/os/file.h"
 
-enum status file_map_open_descriptor(int descriptor,
-                                     uint64_t offset,
-                                     uint64_t bytes,
-                                     struct file_map *ret_map,
-                                     struct error *reterr_error)
+static enum status map_open(int descriptor,
+                            uint64_t offset,
+                            uint64_t bytes,
+                            int protection,
+                            int sharing,
+                            struct file_map *ret_map,
+                            struct error *reterr_error)
 {
     if (bytes == 0) {
         *ret_map = (struct file_map){.base = NULL};
@@ -22,7 +24,7 @@ enum status file_map_open_descriptor(int descriptor,
     if (bytes > SIZE_MAX - before)
         return error_set(reterr_error, ERR_LIMIT, "map a file: the range is too long");
     size_t mapped = (size_t)(before + bytes);
-    void *base = mmap(NULL, mapped, PROT_READ, MAP_SHARED, descriptor, (off_t)(offset - before));
+    void *base = mmap(NULL, mapped, protection, sharing, descriptor, (off_t)(offset - before));
     if (base == MAP_FAILED)
         return error_set_errno(reterr_error, errno, "map a file");
     *ret_map = (struct file_map){
@@ -31,6 +33,30 @@ enum status file_map_open_descriptor(int descriptor,
         .mapped = mapped,
     };
     return OK;
+}
+
+enum status file_map_open_descriptor(int descriptor,
+                                     uint64_t offset,
+                                     uint64_t bytes,
+                                     struct file_map *ret_map,
+                                     struct error *reterr_error)
+{
+    return map_open(descriptor, offset, bytes, PROT_READ, MAP_SHARED, ret_map, reterr_error);
+}
+
+enum status file_map_open_private(int descriptor,
+                                  uint64_t offset,
+                                  uint64_t bytes,
+                                  struct file_map *ret_map,
+                                  struct error *reterr_error)
+{
+    return map_open(descriptor, offset, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE, ret_map,
+                    reterr_error);
+}
+
+uint8_t *file_map_data(const struct file_map *map)
+{
+    return map->base == NULL ? NULL : (uint8_t *)map->base + (map->mapped - map->bytes.length);
 }
 
 enum status file_map_open(struct file *file,
