@@ -43,12 +43,17 @@ struct dfs_settings {
     bool no_local_files;          /* never read through a passed descriptor (tests, benches) */
 };
 
-/* Everything in settings is copied. No packet is sent before the first call. */
+/*
+ * Everything in settings is copied. No packet is sent before the first call. The program has called
+ * net_open (lib/net/net.h).
+ */
 MUST_USE enum status dfs_open(const struct dfs_settings *settings,
                               struct dfs **ret_dfs,
                               struct error *reterr_error);
 /* All writers and readers must be closed before. NULL is fine. */
 void dfs_close(struct dfs *dfs);
+/* A newer token of the same user, for clients that outlive the first; copied. */
+void dfs_set_token(struct dfs *dfs, const char *token);
 /* Gives up waiting in all calls of this client, now and later: they return ERR_CANCELLED. */
 void dfs_cancel(struct dfs *dfs);
 /* The name that locality compares; lives as long as dfs. */
