@@ -1,5 +1,23 @@
 noinst_LIBRARIES += rm/librmcore.a
-rm_librmcore_a_SOURCES =
+rm_librmcore_a_SOURCES = \
+	rm/core/allocations.c \
+	rm/core/answers.c \
+	rm/core/applications.c \
+	rm/core/asks.c \
+	rm/core/attempts.c \
+	rm/core/check_state.c \
+	rm/core/commands.c \
+	rm/core/masters.c \
+	rm/core/nodes.c \
+	rm/core/records.c \
+	rm/core/registration.c \
+	rm/core/rm.c \
+	rm/core/rm.h \
+	rm/core/room.c \
+	rm/core/room.h \
+	rm/core/scheduler.c \
+	rm/core/state.h \
+	rm/core/timers.c
 
 noinst_LIBRARIES += rm/librmdaemon.a
 rm_librmdaemon_a_SOURCES =

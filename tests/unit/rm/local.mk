@@ -1,2 +1,22 @@
-# UNIT_TESTS += tests/unit/rm/test_<unit>
-# tests_unit_rm_test_<unit>_LDADD = $(UNIT_LIBS) $(RM_CORE_LIBS)
+UNIT_TESTS += \
+	tests/unit/rm/test_allocate \
+	tests/unit/rm/test_applications \
+	tests/unit/rm/test_attempts \
+	tests/unit/rm/test_nodes \
+	tests/unit/rm/test_restart \
+	tests/unit/rm/test_room \
+	tests/unit/rm/test_tables
+
+check_LIBRARIES += tests/unit/rm/libfixture.a
+tests_unit_rm_libfixture_a_SOURCES = \
+	tests/unit/rm/fixture.c \
+	tests/unit/rm/fixture.h
+
+RM_UNIT_LIBS = tests/unit/rm/libfixture.a $(UNIT_LIBS) $(RM_CORE_LIBS)
+tests_unit_rm_test_allocate_LDADD = $(RM_UNIT_LIBS)
+tests_unit_rm_test_applications_LDADD = $(RM_UNIT_LIBS)
+tests_unit_rm_test_attempts_LDADD = $(RM_UNIT_LIBS)
+tests_unit_rm_test_nodes_LDADD = $(RM_UNIT_LIBS)
+tests_unit_rm_test_restart_LDADD = $(RM_UNIT_LIBS)
+tests_unit_rm_test_room_LDADD = $(RM_UNIT_LIBS)
+tests_unit_rm_test_tables_LDADD = $(RM_UNIT_LIBS)
