@@ -4,6 +4,8 @@ lib_libos_a_SOURCES = \
 	lib/os/calls.h \
 	lib/os/clock.c \
 	lib/os/clock.h \
+	lib/os/crash.c \
+	lib/os/crash.h \
 	lib/os/directory.c \
 	lib/os/directory.h \
 	lib/os/file.c \

@@ -1,4 +1,5 @@
 UNIT_TESTS += \
+	tests/unit/os/test_crash \
 	tests/unit/os/test_directory \
 	tests/unit/os/test_file \
 	tests/unit/os/test_launcher \
@@ -6,6 +7,7 @@ UNIT_TESTS += \
 	tests/unit/os/test_process \
 	tests/unit/os/test_process_handle
 
+tests_unit_os_test_crash_LDADD = $(UNIT_LIBS) $(OS_LIBS)
 tests_unit_os_test_directory_LDADD = $(UNIT_LIBS) $(OS_LIBS)
 tests_unit_os_test_file_LDADD = $(UNIT_LIBS) $(OS_LIBS)
 tests_unit_os_test_launcher_LDADD = $(UNIT_LIBS) $(OS_LIBS)
