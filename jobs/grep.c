@@ -83,6 +83,8 @@ static void setup(struct mr_context *context)
 static void cleanup(struct mr_context *context)
 {
     struct grep *grep = (struct grep *)context->user;
+    if (grep == NULL)
+        return;
     if (grep->has_regex)
         regfree(&grep->regex);
     free(grep);

@@ -40,6 +40,8 @@ static void setup(struct mr_context *context)
 static void cleanup(struct mr_context *context)
 {
     struct words *words = (struct words *)context->user;
+    if (words == NULL)
+        return;
     free(words->word);
     free(words);
 }

@@ -121,9 +121,12 @@ struct mr_job {
     uint32_t struct_bytes;
     const char *name; /* what mrsubmit calls the job unless --name is given */
 
-    /* Called before the first and after the last record of every task. May emit. */
+    /*
+     * Called before the first and after the last record of every task. May emit. cleanup is called
+     * after a failure, too, also of setup; what it emits then is thrown away.
+     */
     void (*setup)(struct mr_context *context);
-    void (*cleanup)(struct mr_context *context); /* not called once the task has failed */
+    void (*cleanup)(struct mr_context *context);
 
     /* Called for each record of the split. */
     void (*map)(struct mr_context *context, struct mr_slice key, struct mr_slice value);

@@ -8,6 +8,10 @@
 #include "mr/core/group.h"
 #include "mr/core/merge.h"
 
+enum {
+    COUNTS_FLUSH_RECORDS = 4096
+};
+
 static void add(struct task_context *context, enum task_counter counter, uint64_t n)
 {
     counters_add_task(context->counters, counter, n);
@@ -326,23 +330,34 @@ static enum status check_length(struct slice key, struct slice value, struct err
     return OK;
 }
 
-static enum status collect_number(void *user, struct slice key, uint64_t bits, struct error *error)
+static void flush_counts(struct collector *collector)
 {
-    struct collector *collector = user;
+    add(collector->context, TASK_MAP_OUTPUT_RECORDS, collector->emitted_records);
+    add(collector->context, TASK_MAP_OUTPUT_BYTES, collector->emitted_bytes);
+    collector->emitted_records = 0;
+    collector->emitted_bytes = 0;
+}
+
+/* Counted here first, since this is done for each record. */
+static void count_emitted(struct collector *collector, size_t bytes)
+{
+    collector->emitted_bytes += bytes;
+    if (++collector->emitted_records == COUNTS_FLUSH_RECORDS)
+        flush_counts(collector);
+}
+
+static enum status fold_number(struct collector *collector,
+                               struct slice key,
+                               uint64_t hash,
+                               uint64_t bits,
+                               struct error *error)
+{
     struct combine_table *table = &collector->table;
-    uint64_t hash = slice_hash(key, 0);
     uint32_t partition = 0;
     enum status status = OK;
 
-    if (table->aggregator == MR_AGGREGATE_COUNT)
-        bits = 1;
-    add(collector->context, TASK_MAP_OUTPUT_RECORDS, 1);
-    add(collector->context, TASK_MAP_OUTPUT_BYTES, key.length + 8);
     if (combine_table_fold(table, key, hash, bits) == COMBINE_FOLDED)
         return OK;
-    status = check_length(key, (struct slice){0}, error);
-    if (status != OK)
-        return status;
     if (pick_partition(collector, key, hash, &partition) != OK)
         return bad_partition(partition, collector->partitions, error);
     if (!combine_table_fits(table, key.length))
@@ -355,6 +370,50 @@ static enum status collect_number(void *user, struct slice key, uint64_t bits, s
     return OK;
 }
 
+/* Folds what waits, in order of emission. */
+static enum status fold_waiting(struct collector *collector, struct error *error)
+{
+    enum status status = OK;
+    size_t count = collector->waiting_count;
+
+    collector->waiting_count = 0;
+    for (size_t i = 0; i < count; i++)
+        combine_table_prefetch_entry(&collector->table, collector->waiting[i].hash);
+    for (size_t i = 0; i < count && status == OK; i++) {
+        const struct collector_waiting *waiting = &collector->waiting[i];
+        status = fold_number(collector, (struct slice){waiting->key, waiting->key_length},
+                             waiting->hash, waiting->bits, error);
+    }
+    return status;
+}
+
+static enum status collect_number(void *user, struct slice key, uint64_t bits, struct error *error)
+{
+    struct collector *collector = user;
+    struct collector_waiting *waiting;
+    uint64_t hash = slice_hash(key, 0);
+    enum status status;
+
+    if (collector->table.aggregator == MR_AGGREGATE_COUNT)
+        bits = 1;
+    count_emitted(collector, key.length + 8);
+    /* A partition function of the job's is to fail where the record is, not some records later. */
+    if (key.length > COLLECTOR_BATCH_KEY_BYTES || collector->context->settings->job->partition) {
+        status = check_length(key, (struct slice){0}, error);
+        if (status == OK)
+            status = fold_waiting(collector, error);
+        return status == OK ? fold_number(collector, key, hash, bits, error) : status;
+    }
+    combine_table_prefetch_slot(&collector->table, hash);
+    waiting = &collector->waiting[collector->waiting_count++];
+    waiting->hash = hash;
+    waiting->bits = bits;
+    waiting->key_length = (uint32_t)key.length;
+    if (key.length > 0)
+        memcpy(waiting->key, key.data, key.length);
+    return collector->waiting_count == COLLECTOR_BATCH ? fold_waiting(collector, error) : OK;
+}
+
 static enum status collect(void *user, struct slice key, struct slice value, struct error *error)
 {
     struct collector *collector = user;
@@ -365,8 +424,7 @@ static enum status collect(void *user, struct slice key, struct slice value, str
 
     if (status != OK)
         return status;
-    add(collector->context, TASK_MAP_OUTPUT_RECORDS, 1);
-    add(collector->context, TASK_MAP_OUTPUT_BYTES, key.length + value.length);
+    count_emitted(collector, key.length + value.length);
     if (pick_partition(collector, key, hash, &partition) != OK)
         return bad_partition(partition, collector->partitions, error);
     if (!sort_buffer_fits(&collector->buffer, key.length, value.length))
@@ -422,8 +480,11 @@ enum status collector_finish(struct collector *collector,
                              struct run_segment *ret_segments,
                              struct error *reterr_error)
 {
-    enum status status = OK;
+    enum status status = fold_waiting(collector, reterr_error);
 
+    flush_counts(collector);
+    if (status != OK)
+        return status;
     if (collector->spill_count == 0)
         return write_buffered(collector, sink, ret_segments, reterr_error);
     if (buffered_count(collector) > 0)

@@ -19,6 +19,19 @@ struct collector_spill {
     struct run_segment *segments;
 };
 
+enum {
+    COLLECTOR_BATCH = 32,
+    COLLECTOR_BATCH_KEY_BYTES = 44 /* longer keys do not wait */
+};
+
+/* An emission of a number that waits until memory has caught up with it. */
+struct collector_waiting {
+    uint64_t hash;
+    uint64_t bits;
+    uint32_t key_length;
+    uint8_t key[COLLECTOR_BATCH_KEY_BYTES];
+};
+
 struct collector {
     struct task_context *context; /* borrowed */
     struct scratch scratch;
@@ -27,6 +40,10 @@ struct collector {
     bool is_aggregating;
     struct combine_table table;
     struct sort_buffer buffer;
+    struct collector_waiting waiting[COLLECTOR_BATCH]; /* in order */
+    size_t waiting_count;
+    uint64_t emitted_records; /* not yet in the counters */
+    uint64_t emitted_bytes;
     struct collector_spill *spills; /* in the order in which they were made */
     size_t spill_count;
     size_t spill_capacity;

@@ -46,18 +46,13 @@ void combine_table_close(struct combine_table *table)
     *table = (struct combine_table){0};
 }
 
-static inline uint32_t tag_of(uint64_t hash)
-{
-    return (uint32_t)(hash >> 32);
-}
-
 enum combine_result combine_table_fold(struct combine_table *table,
                                        struct slice key,
                                        uint64_t hash,
                                        uint64_t bits)
 {
     size_t mask = table->slot_count - 1;
-    uint32_t tag = tag_of(hash);
+    uint32_t tag = combine_tag(hash);
 
     for (size_t at = tag & mask; table->slots[at] != 0; at = (at + 1) & mask) {
         uint64_t slot = table->slots[at];
@@ -145,7 +140,8 @@ enum status combine_table_insert(
     memcpy(entry + 12, &partition, 4);
     if (key.length > 0)
         memcpy(entry + COMBINE_HEAD_BYTES, key.data, key.length);
-    put_slot(table->slots, table->slot_count, (uint64_t)tag_of(hash) << 32 | (table->used / 8 + 1));
+    put_slot(table->slots, table->slot_count,
+             (uint64_t)combine_tag(hash) << 32 | (table->used / 8 + 1));
     table->used += bytes;
     table->count++;
     return OK;

@@ -111,17 +111,27 @@ static enum status map_input(struct map_run *run, struct error *reterr_error)
     return status;
 }
 
-static enum status call_hook(struct map_run *run,
-                             void (*hook)(struct mr_context *context),
-                             const char *name,
-                             struct error *reterr_error)
+static enum status call_setup(struct map_run *run, struct error *reterr_error)
 {
     enum status status;
-    if (hook == NULL)
-        return OK;
-    hook(&run->context.base);
+    if (run->job->setup != NULL)
+        run->job->setup(&run->context.base);
     status = task_context_result(&run->context, reterr_error);
-    return status == OK ? OK : error_prefix(reterr_error, status, "%s", name);
+    return status == OK ? OK : error_prefix(reterr_error, status, "setup");
+}
+
+/* Also after a failure, which then stays the one that is told. */
+static enum status call_cleanup(struct map_run *run, enum status status, struct error *reterr_error)
+{
+    /* A failure of the engine is not in the context yet; nothing may be emitted after one. */
+    if (status != OK)
+        task_context_fail(&run->context, status, reterr_error);
+    if (run->job->cleanup != NULL)
+        run->job->cleanup(&run->context.base);
+    if (status != OK)
+        return status;
+    status = task_context_result(&run->context, reterr_error);
+    return status == OK ? OK : error_prefix(reterr_error, status, "cleanup");
 }
 
 static enum status finish(struct map_run *run,
@@ -147,8 +157,12 @@ enum status map_task_run(const struct map_task *task,
                          struct error *reterr_error)
 {
     struct map_run run = {.task = task, .job = task->settings->job, .position = position};
-    enum status status = task_settings_check(task->settings, reterr_error);
+    struct error unread;
+    enum status status;
 
+    if (reterr_error == NULL)
+        reterr_error = &unread;
+    status = task_settings_check(task->settings, reterr_error);
     if (status != OK)
         return status;
     task_context_open(&run.context, task->settings, &task->task, task->watcher);
@@ -159,11 +173,10 @@ enum status map_task_run(const struct map_task *task,
         run.context.emitter = collector_emitter(&run.collector);
     }
     if (status == OK)
-        status = call_hook(&run, run.job->setup, "setup", reterr_error);
+        status = call_setup(&run, reterr_error);
     if (status == OK)
         status = map_input(&run, reterr_error);
-    if (status == OK)
-        status = call_hook(&run, run.job->cleanup, "cleanup", reterr_error);
+    status = call_cleanup(&run, status, reterr_error);
     if (status == OK)
         status = finish(&run, ret_segments, reterr_error);
     counters_add_task(run.context.counters, TASK_OUTPUT_RECORDS, run.output.records);

@@ -249,17 +249,29 @@ static enum status reduce_all(struct reduce_run *run, struct error *reterr_error
     return status;
 }
 
-static enum status call_hook(struct reduce_run *run,
-                             void (*hook)(struct mr_context *context),
-                             const char *name,
-                             struct error *reterr_error)
+static enum status call_setup(struct reduce_run *run, struct error *reterr_error)
 {
     enum status status;
-    if (hook == NULL)
-        return OK;
-    hook(&run->context.base);
+    if (run->job->setup != NULL)
+        run->job->setup(&run->context.base);
     status = task_context_result(&run->context, reterr_error);
-    return status == OK ? OK : error_prefix(reterr_error, status, "%s", name);
+    return status == OK ? OK : error_prefix(reterr_error, status, "setup");
+}
+
+/* Also after a failure, which then stays the one that is told. */
+static enum status call_cleanup(struct reduce_run *run,
+                                enum status status,
+                                struct error *reterr_error)
+{
+    /* A failure of the engine is not in the context yet; nothing may be emitted after one. */
+    if (status != OK)
+        task_context_fail(&run->context, status, reterr_error);
+    if (run->job->cleanup != NULL)
+        run->job->cleanup(&run->context.base);
+    if (status != OK)
+        return status;
+    status = task_context_result(&run->context, reterr_error);
+    return status == OK ? OK : error_prefix(reterr_error, status, "cleanup");
 }
 
 enum status reduce_task_run(const struct reduce_task *task,
@@ -267,8 +279,12 @@ enum status reduce_task_run(const struct reduce_task *task,
                             struct error *reterr_error)
 {
     struct reduce_run run = {.task = task, .job = task->settings->job};
-    enum status status = task_settings_check(task->settings, reterr_error);
+    struct error unread;
+    enum status status;
 
+    if (reterr_error == NULL)
+        reterr_error = &unread;
+    status = task_settings_check(task->settings, reterr_error);
     if (status != OK)
         return status;
     task_context_open(&run.context, task->settings, &task->task, task->watcher);
@@ -283,11 +299,10 @@ enum status reduce_task_run(const struct reduce_task *task,
             run.segments[run.segment_count++] = task->segments[i];
     }
     if (status == OK)
-        status = call_hook(&run, run.job->setup, "setup", reterr_error);
+        status = call_setup(&run, reterr_error);
     if (status == OK)
         status = reduce_all(&run, reterr_error);
-    if (status == OK)
-        status = call_hook(&run, run.job->cleanup, "cleanup", reterr_error);
+    status = call_cleanup(&run, status, reterr_error);
     if (status == OK)
         status = output_flush(&run.output, reterr_error);
     counters_add_task(run.context.counters, TASK_OUTPUT_RECORDS, run.output.records);

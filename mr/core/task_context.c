@@ -55,16 +55,28 @@ static void call_emit(struct mr_context *base, struct mr_slice key, struct mr_sl
         task_context_fail(context, status, &error);
 }
 
-static void emit_number(struct mr_context *base,
-                        struct mr_slice key,
-                        uint64_t bits,
-                        enum mr_value_type type)
+/* Without a table behind it: as 8 bytes, or as text in the output. */
+static enum status emit_number_as_value(const struct task_emitter *emitter,
+                                        struct slice key,
+                                        uint64_t bits,
+                                        enum mr_value_type type,
+                                        struct error *error)
+{
+    char room[OUTPUT_NUMBER_BYTES];
+    if (emitter->is_output)
+        return emitter->emit(emitter->user, key, output_number(type, bits, room), error);
+    fixed_put_u64((uint8_t *)room, bits);
+    return emitter->emit(emitter->user, key, slice_make(room, 8), error);
+}
+
+static inline void emit_number(struct mr_context *base,
+                               struct mr_slice key,
+                               uint64_t bits,
+                               enum mr_value_type type)
 {
     struct task_context *context = of(base);
     const struct task_emitter *emitter = &context->emitter;
-    struct slice key_bytes = slice_make(key.data, key.length);
-    char room[OUTPUT_NUMBER_BYTES];
-    struct slice value;
+    struct slice key_bytes = {(const uint8_t *)key.data, key.length};
     struct error error;
     enum status status;
 
@@ -74,17 +86,9 @@ static void emit_number(struct mr_context *base,
         fail_text(context, "mr_emit of a number: the job's value_type is another");
         return;
     }
-    if (emitter->emit_number != NULL) {
-        status = emitter->emit_number(emitter->user, key_bytes, bits, &error);
-    } else {
-        if (emitter->is_output) {
-            value = output_number(type, bits, room);
-        } else {
-            fixed_put_u64((uint8_t *)room, bits);
-            value = slice_make(room, 8);
-        }
-        status = emitter->emit(emitter->user, key_bytes, value, &error);
-    }
+    status = emitter->emit_number != NULL
+                 ? emitter->emit_number(emitter->user, key_bytes, bits, &error)
+                 : emit_number_as_value(emitter, key_bytes, bits, type, &error);
     if (status != OK)
         task_context_fail(context, status, &error);
 }

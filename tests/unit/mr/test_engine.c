@@ -476,6 +476,18 @@ static void test_engine__mr_fail_ends_the_task_with_place_and_sentence(void)
     CU_ASSERT_EQUAL(counters_get_task(f.counters, TASK_MAP_INPUT_RECORDS), 2);
 }
 
+static void test_engine__cleanup_comes_after_a_failure_too(void)
+{
+    struct mr_job job = words_aggregated;
+    job.map = map_fails_on_bad;
+    job.setup = setup_emits;
+    job.cleanup = cleanup_emits; /* frees what setup got: a sanitizer would tell */
+    CU_ASSERT_EQUAL(run_text(&job, "bad\n", 1), ERR_INVALID);
+    CU_ASSERT_STRING_EQUAL(f.error.text, "map at byte 0 of /input: cannot read \"bad\"");
+    CU_ASSERT_EQUAL(counters_get(f.counters, slice_from_string("job"), slice_from_string("maps")),
+                    1);
+}
+
 static void reduce_fails(struct mr_context *context, struct mr_slice key, struct mr_values *values)
 {
     (void)values;
@@ -620,6 +632,8 @@ static const struct unit_test tests[] = {
      "Setup and cleanup may emit and share the user's pointer.",                                                           test_engine__setup_and_cleanup_may_emit_and_share_the_users_pointer},
     {"test_engine__mr_fail_ends_the_task_with_place_and_sentence",
      "mr_fail ends the task with place and sentence.",                                                                     test_engine__mr_fail_ends_the_task_with_place_and_sentence         },
+    {"test_engine__cleanup_comes_after_a_failure_too",                      "cleanup comes after a failure, too.",
+     test_engine__cleanup_comes_after_a_failure_too                                                                                                                                           },
     {"test_engine__failing_reduce_names_itself",                            "A failing reduce names itself.",
      test_engine__failing_reduce_names_itself                                                                                                                                                 },
     {"test_engine__combine_must_stay_under_its_key",                        "Combine must stay under its key.",
