@@ -121,11 +121,11 @@ struct mr_job {
     uint32_t struct_bytes;
     const char *name; /* what mrsubmit calls the job unless --name is given */
 
-    /*
-     * Called before the first and after the last record of every task. May emit. cleanup is called
-     * after a failure, too, also of setup; what it emits then is thrown away.
-     */
+    /* Called before the first record of every task; may emit. */
     void (*setup)(struct mr_context *context);
+    /* Called after the last record of a task that went well so far; may emit. */
+    void (*finish)(struct mr_context *context);
+    /* Called last, after combine and whatever failed, to free what setup got; cannot emit. */
     void (*cleanup)(struct mr_context *context);
 
     /* Called for each record of the split. */
@@ -228,7 +228,7 @@ static inline struct mr_slice mr_absent(void)
 }
 
 /*
- * Emits one pair: from map (setup, cleanup, combine) to the reduces, from reduce (or from map when
+ * Emits one pair: from map (setup, finish, combine) to the reduces, from reduce (or from map when
  * the job has no reduces) to the output. Between map and reduce absent means empty. value_type must
  * be MR_VALUE_BYTES except when writing the output. Cannot fail: errors end the task.
  */

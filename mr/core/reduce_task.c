@@ -258,14 +258,24 @@ static enum status call_setup(struct reduce_run *run, struct error *reterr_error
     return status == OK ? OK : error_prefix(reterr_error, status, "setup");
 }
 
+static enum status call_finish(struct reduce_run *run, struct error *reterr_error)
+{
+    enum status status;
+    if (run->job->finish != NULL)
+        run->job->finish(&run->context.base);
+    status = task_context_result(&run->context, reterr_error);
+    return status == OK ? OK : error_prefix(reterr_error, status, "finish");
+}
+
 /* Also after a failure, which then stays the one that is told. */
 static enum status call_cleanup(struct reduce_run *run,
                                 enum status status,
                                 struct error *reterr_error)
 {
-    /* A failure of the engine is not in the context yet; nothing may be emitted after one. */
+    /* A failure of the engine is not in the context yet. */
     if (status != OK)
         task_context_fail(&run->context, status, reterr_error);
+    task_context_close_emitter(&run->context);
     if (run->job->cleanup != NULL)
         run->job->cleanup(&run->context.base);
     if (status != OK)
@@ -302,9 +312,11 @@ enum status reduce_task_run(const struct reduce_task *task,
         status = call_setup(&run, reterr_error);
     if (status == OK)
         status = reduce_all(&run, reterr_error);
-    status = call_cleanup(&run, status, reterr_error);
+    if (status == OK)
+        status = call_finish(&run, reterr_error);
     if (status == OK)
         status = output_flush(&run.output, reterr_error);
+    status = call_cleanup(&run, status, reterr_error);
     counters_add_task(run.context.counters, TASK_OUTPUT_RECORDS, run.output.records);
     counters_add_task(run.context.counters, TASK_OUTPUT_BYTES, run.output.bytes);
     counters_merge(counters, run.context.counters);

@@ -198,10 +198,15 @@ void task_context_open(struct task_context *context,
         .settings = settings,
         .task = *task,
         .counters = counters_open(),
-        .emitter = {.emit = emit_nowhere},
+        .emitter = { .emit = emit_nowhere,   .is_output = true},
         .watcher = watcher,
         .calls_until_watch = WATCH_EVERY,
     };
+}
+
+void task_context_close_emitter(struct task_context *context)
+{
+    context->emitter = (struct task_emitter){.emit = emit_nowhere, .is_output = true};
 }
 
 void task_context_close(struct task_context *context)

@@ -66,6 +66,8 @@ void task_context_open(struct task_context *context,
                        const struct mr_task *task,
                        struct watcher watcher);
 void task_context_close(struct task_context *context);
+/* From now on emitting fails the task. */
+void task_context_close_emitter(struct task_context *context);
 
 /* Notes a failure of the engine; the first one counts. */
 void task_context_fail(struct task_context *context, enum status status, const struct error *error);
