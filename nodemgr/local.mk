@@ -9,4 +9,14 @@ nodemgr_libnodemgrcore_a_SOURCES = \
 	nodemgr/core/registration.c
 
 noinst_LIBRARIES += nodemgr/libnodemgrdaemon.a
-nodemgr_libnodemgrdaemon_a_SOURCES =
+nodemgr_libnodemgrdaemon_a_SOURCES = \
+	nodemgr/daemon/environment.c \
+	nodemgr/daemon/environment.h \
+	nodemgr/daemon/folders.c \
+	nodemgr/daemon/folders.h \
+	nodemgr/daemon/localize.c \
+	nodemgr/daemon/map_output.c \
+	nodemgr/daemon/nodemgr_daemon.c \
+	nodemgr/daemon/nodemgr_daemon.h \
+	nodemgr/daemon/pages.c \
+	nodemgr/daemon/processes.c

@@ -12,3 +12,11 @@ tests_unit_nodemgr_test_nodemgr_registration_LDADD = $(UNIT_LIBS) $(NODEMGR_CORE
 
 UNIT_TESTS += tests/unit/nodemgr/test_nodemgr_random
 tests_unit_nodemgr_test_nodemgr_random_LDADD = $(UNIT_LIBS) $(NODEMGR_CORE_LIBS)
+
+NODEMGR_FOLDER_LIBS = nodemgr/libnodemgrdaemon.a $(MR_CORE_LIBS) $(OS_LIBS)
+
+UNIT_TESTS += tests/unit/nodemgr/test_nodemgr_folders
+tests_unit_nodemgr_test_nodemgr_folders_LDADD = $(UNIT_LIBS) $(NODEMGR_FOLDER_LIBS)
+
+UNIT_TESTS += tests/unit/nodemgr/test_nodemgr_environment
+tests_unit_nodemgr_test_nodemgr_environment_LDADD = $(UNIT_LIBS) $(NODEMGR_FOLDER_LIBS)
