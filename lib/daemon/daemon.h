@@ -56,6 +56,7 @@ struct daemon_definition {
     size_t settings_count;
     const char *const *services; /* "ResourceManager", "NodeTracker", NULL */
     bool has_launcher;
+    bool issues_tokens; /* serves <dir>/<name>.credential.sock for the users of this host */
     /*
      * Makes the daemon's state and its machine, from daemon_* below. It may open servers (HTTP,
      * descriptors) whose addresses the machine must know, and tell them by daemon_set_*; what they
@@ -80,14 +81,17 @@ struct daemon_definition {
     void (*close)(void *state);
 };
 
-/* Returns the process's exit code. */
+/*
+ * Returns the process's exit code. Options: --dir DIR (daemon.dir), --cluster DIR (cluster.dir),
+ * --config FILE, --set NAME=VALUE, -D NAME=VALUE, --settings, --settings-json, --help, --version.
+ */
 int daemon_main(int argc, char **argv, const struct daemon_definition *definition);
 
 /* What definition->open and all that runs later may use; all live until definition->close. */
 const struct settings *daemon_settings(const struct daemon *daemon);
 struct log *daemon_log(const struct daemon *daemon);
 struct shell *daemon_shell(const struct daemon *daemon);
-/* Started by then: launches are possible from definition->start on. NULL without has_launcher. */
+/* Launches are possible after daemon_start_launcher. NULL without has_launcher. */
 struct launcher *daemon_launcher(const struct daemon *daemon);
 /* Threads for blocking effects; setting daemon.workers. */
 struct workers *daemon_workers(const struct daemon *daemon);
@@ -95,9 +99,21 @@ const char *daemon_directory(const struct daemon *daemon);
 const char *daemon_cluster_directory(const struct daemon *daemon);
 /* "127.0.0.1:port" of the gRPC server; kept over restarts when the port is still free. */
 const char *daemon_rpc_address(const struct daemon *daemon);
-/* The port to listen on for HTTP: the setting daemon.http_port, else the one used last, else 0. */
+/*
+ * The port to try first for HTTP: the setting daemon.http_port, else the one used last, else 0.
+ * When it is in use (ERR_BUSY) and the setting is 0, listen on port 0.
+ */
 uint16_t daemon_http_port(const struct daemon *daemon);
 void daemon_set_http_address(struct daemon *daemon, const char *address);
+/*
+ * A path for a unix socket in this daemon's folder, "<dir>/<name>.<purpose>.sock"; when that is
+ * longer than the kernel allows, one in a folder of its own in /tmp. From arena.
+ */
+MUST_USE enum status daemon_socket_path(const struct daemon *daemon,
+                                        const char *purpose,
+                                        struct arena *arena,
+                                        const char **ret_path,
+                                        struct error *reterr_error);
 void daemon_set_fd_socket(struct daemon *daemon, const char *path);
 /* Random, made when the folder was first used; never 0. */
 uint64_t daemon_node_id(const struct daemon *daemon);
@@ -107,12 +123,16 @@ uint64_t daemon_incarnation(const struct daemon *daemon);
 const char *daemon_host(const struct daemon *daemon);
 const char *daemon_rack(const struct daemon *daemon);
 /* The key that signs tokens and grants. */
-struct slice daemon_secret(const struct daemon *daemon);
-/* A token of the user "millrace", renewed in time: for calls the daemon makes outside its machine.
+const struct token_secret *daemon_secret(const struct daemon *daemon);
+/*
+ * A token for calls the daemon makes: of the user "millrace", signed anew well before the last one
+ * ends, or what MILLRACE_TOKEN_FILE holds (a master's, which acts for its job's owner). Any thread.
  */
 struct slice daemon_token(struct daemon *daemon, struct arena *arena);
+/* The client for outgoing calls; see lib/net/rpc.h. */
+struct rpc_client *daemon_rpc_client(const struct daemon *daemon);
 /*
- * The gRPC address of role ("namenode", "rm"): setting <role>.address when given, else the cluster
+ * The gRPC address of role "namenode" or "rm": setting cluster.<role> when given, else the cluster
  * folder's. Asked anew each time, since a daemon may come back elsewhere.
  */
 MUST_USE enum status daemon_find(struct daemon *daemon,
@@ -120,7 +140,7 @@ MUST_USE enum status daemon_find(struct daemon *daemon,
                                  struct arena *arena,
                                  const char **ret_address,
                                  struct error *reterr_error);
-/* The launcher host of a daemon with has_launcher: called before definition->start returns. */
+/* Starts the launcher's reader; called in definition->start. See launcher_start. */
 MUST_USE enum status daemon_start_launcher(struct daemon *daemon,
                                            const struct launcher_host *host,
                                            struct error *reterr_error);

@@ -143,6 +143,8 @@ MUST_USE enum status shell_open(const struct shell_settings *settings,
 MUST_USE enum status shell_attach(struct shell *shell, void *machine, struct error *reterr_error);
 /* Starts the core thread, whose first event is EVENT_START. */
 MUST_USE enum status shell_start(struct shell *shell, struct error *reterr_error);
+/* True once shell_start has succeeded. */
+bool shell_is_started(struct shell *shell);
 /* Posts EVENT_STOP; the machine answers with ACTION_EXIT when it is done. Any thread. */
 void shell_stop(struct shell *shell);
 /* Posts the end: the core thread stops as if ACTION_EXIT with exit_code had come. Any thread. */
@@ -172,6 +174,20 @@ MUST_USE enum status shell_request(struct shell *shell,
                                    shell_answer_function *answer,
                                    void *answer_user,
                                    uint64_t *ret_call);
+/* A number for shell_request_borrow, never 0, never the same again. Any thread. */
+uint64_t shell_next_call(struct shell *shell);
+/*
+ * The same without copies, for a server that must know the call's number before its answer can
+ * come: message, user and peer are borrowed until answer is called.
+ */
+MUST_USE enum status shell_request_borrow(struct shell *shell,
+                                          uint64_t call,
+                                          enum method method,
+                                          const void *message,
+                                          struct slice user,
+                                          struct slice peer,
+                                          shell_answer_function *answer,
+                                          void *answer_user);
 /*
  * The caller has gone: posts EVENT_REQUEST_CANCELLED. The answer function is still called once,
  * later. Does nothing when it was called already.
@@ -181,7 +197,6 @@ void shell_request_cancel(struct shell *shell, uint64_t call);
  * The same as shell_request, waiting for the answer until deadline_ms: for HTTP handlers. On OK,
  * *ret_message is a copy from arena. ERR_DEADLINE cancels the request. Not on the core thread.
  */
-struct arena;
 MUST_USE enum status shell_ask(struct shell *shell,
                                enum method method,
                                const void *message,

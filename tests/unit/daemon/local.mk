@@ -3,3 +3,10 @@
 
 UNIT_TESTS += tests/unit/daemon/test_grant
 tests_unit_daemon_test_grant_LDADD = $(UNIT_LIBS) $(DAEMON_LIBS)
+# The echo machine is a test's stand-in for a core, so the programs that use it name it.
+UNIT_TESTS += tests/unit/daemon/test_shell
+tests_unit_daemon_test_shell_SOURCES = \
+	tests/unit/daemon/echo.c \
+	tests/unit/daemon/echo.h \
+	tests/unit/daemon/test_shell.c
+tests_unit_daemon_test_shell_LDADD = $(UNIT_LIBS) $(DAEMON_LIBS)
