@@ -4,6 +4,10 @@ lib_libdaemon_a_SOURCES = \
 	lib/daemon/grant.h \
 	lib/daemon/log.c \
 	lib/daemon/log.h \
+	lib/daemon/setting_value.c \
+	lib/daemon/setting_value.h \
+	lib/daemon/settings.c \
+	lib/daemon/settings.h \
 	lib/daemon/shell.c \
 	lib/daemon/shell.h \
 	lib/daemon/shell_item.h \
