@@ -1,9 +1,10 @@
 /*
  * cluster.h - how programs find the daemons of a cluster and prove who they are.
  *
- * A cluster is a folder: MILLRACE_DIR, else the setting cluster.dir, else $HOME/.millrace/cluster.
+ * A cluster is a folder: what the command line or the setting cluster.dir says, else MILLRACE_DIR,
+ * else $HOME/.millrace/cluster.
  * It holds cluster.json (docs/formats/cluster.md), which names each daemon and either its folder,
- * whose <name>.addr file has the addresses in use now, or, for daemons on other hosts, the
+ * whose <role>.addr file has the addresses in use now, or, for daemons on other hosts, the
  * addresses themselves; and "secret", the key that signs tokens (0600).
  */
 #ifndef MILLRACE_LIB_DAEMON_CLUSTER_H
@@ -35,8 +36,9 @@ struct cluster {
     size_t daemon_count;
 };
 
-/* The cluster's folder by the rule above; configured: the setting's value, or NULL or "". */
-const char *cluster_directory(struct arena *arena, const char *configured);
+/* The cluster's folder by the rule above, absolute; chosen: from the command line, or NULL or "".
+ */
+const char *cluster_directory(struct arena *arena, const char *chosen);
 /*
  * Reads cluster.json and the .addr files. ERR_UNAVAILABLE with a sentence that names the way out
  * ("no cluster in /home/a/.millrace/cluster: start one with `millrace up`") when there is none. A
@@ -67,14 +69,17 @@ MUST_USE enum status cluster_token(const struct cluster *cluster,
 /* Where the key that signs tokens is: <directory>/secret. See lib/net/token.h. */
 const char *cluster_secret_path(struct arena *arena, const char *directory);
 
-/* Writes and reads one <directory>/<name>.addr. */
+/* Writes <directory>/<role>.addr. */
 MUST_USE enum status cluster_address_save(const char *directory,
                                           const struct cluster_daemon *daemon,
                                           struct error *reterr_error);
-/* ERR_NOT_FOUND when the daemon never served there. */
+/*
+ * Reads <directory>/<role>.addr. ERR_NOT_FOUND when the daemon never served there. It may have
+ * ended since: cluster_load looks whether it still holds its lock.
+ */
 MUST_USE enum status cluster_address_load(struct arena *arena,
                                           const char *directory,
-                                          const char *name,
+                                          const char *role,
                                           struct cluster_daemon *ret_daemon,
                                           struct error *reterr_error);
 
