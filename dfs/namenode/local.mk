@@ -2,6 +2,7 @@ noinst_LIBRARIES += dfs/libnamenodecore.a
 dfs_libnamenodecore_a_SOURCES = \
 	dfs/namenode/core/block.c \
 	dfs/namenode/core/check.c \
+	dfs/namenode/core/children.c \
 	dfs/namenode/core/inode.c \
 	dfs/namenode/core/lease.c \
 	dfs/namenode/core/mutation.c \

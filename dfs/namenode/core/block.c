@@ -8,8 +8,7 @@
 #include "lib/base/check.h"
 #include "lib/base/mem.h"
 
-/* --- blocks
- * --------------------------------------------------------------------------------------- */
+/* --- blocks -------------------------------------------------------------------------- */
 
 struct block *namenode_block_new(struct namenode *nn,
                                  struct inode *file,
@@ -137,8 +136,7 @@ void namenode_block_review(struct namenode *nn, struct block *block)
     }
 }
 
-/* --- replicas
- * ------------------------------------------------------------------------------------- */
+/* --- replicas ------------------------------------------------------------------------ */
 
 struct replica *namenode_replica_find(const struct block *block, const struct tracked *node)
 {

@@ -89,8 +89,8 @@ static void check_tree(const struct namenode *nn, struct tally *tally)
         tally->inodes++;
     }
     expect(tally->inodes == map_u64_count(nn->inodes), "NN-1");
-    expect(tally->writing == map_count(nn->writing), "NN-1");
-    expect(tally->inodes == tally->writing + map_count(nn->installed) + (nn->root != NULL ? 1 : 0),
+    expect(tally->writing == nn->writing.count, "NN-1");
+    expect(tally->inodes == tally->writing + nn->installed.count + (nn->root != NULL ? 1 : 0),
            "NN-1");
     expect(tally->blocks == map_u64_count(nn->blocks), "NN-3");
     expect(tally->files == nn->file_count && tally->directories == nn->directory_count, "NN-6");

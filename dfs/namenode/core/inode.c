@@ -1,8 +1,9 @@
 /*
  * inode.c - the tree of files and directories.
- * Owns namenode->inodes, installed, writing and the order of each directory's children. A lookup is
- * one probe of a hash map per path component; the order is a treap per directory, whose priorities
- * are hashes of the ids and therefore the same on every host. Invariants: NN-1, NN-3.
+ * Owns namenode->inodes and the order of each directory's children: a treap per directory, whose
+ * priorities are hashes of the ids and therefore the same on every host. Finding a child by name is
+ * children.c's.
+ * Invariants: NN-1, NN-3.
  */
 #include <string.h>
 
@@ -21,8 +22,7 @@ struct slice namenode_intern(struct namenode *nn, struct slice name)
     return *known;
 }
 
-/* --- children in order
- * ---------------------------------------------------------------------------- */
+/* --- children in order --------------------------------------------------------------- */
 
 static int compare_place(struct slice name, bool is_writing, const struct inode *inode)
 {
@@ -126,41 +126,28 @@ struct inode *namenode_inode_walk(const struct inode *top, const struct inode *i
     return next;
 }
 
-/* --- lookup
- * --------------------------------------------------------------------------------------- */
+/* --- lookup -------------------------------------------------------------------------- */
 
-struct child_key {
-    uint8_t bytes[sizeof(uint64_t) + LIMIT_COMPONENT_BYTES];
-};
-
-static struct slice make_key(struct child_key *key, const struct inode *parent, struct slice name)
+static struct children *children_of(struct namenode *nn, const struct inode *inode)
 {
-    CHECK(name.length <= LIMIT_COMPONENT_BYTES);
-    memcpy(key->bytes, &parent->id, sizeof(parent->id));
-    if (name.length > 0) {
-        memcpy(key->bytes + sizeof(parent->id), name.data, name.length);
-    }
-    return slice_make(key->bytes, sizeof(parent->id) + name.length);
+    return inode->state == INODE_WRITING ? &nn->writing : &nn->installed;
 }
 
 struct inode *namenode_inode_installed(const struct namenode *nn,
                                        const struct inode *parent,
                                        struct slice name)
 {
-    struct child_key key;
-    return map_get(nn->installed, make_key(&key, parent, name));
+    return namenode_children_get(&nn->installed, parent, name);
 }
 
 struct inode *namenode_inode_writing(const struct namenode *nn,
                                      const struct inode *parent,
                                      struct slice name)
 {
-    struct child_key key;
-    return map_get(nn->writing, make_key(&key, parent, name));
+    return namenode_children_get(&nn->writing, parent, name);
 }
 
-/* --- making and unmaking
- * -------------------------------------------------------------------------- */
+/* --- making and unmaking ------------------------------------------------------------- */
 
 struct inode *namenode_inode_new(struct namenode *nn, uint64_t id, enum dfs_file_kind kind)
 {
@@ -191,11 +178,9 @@ static void count_inode(struct namenode *nn, const struct inode *inode, bool is_
 
 void namenode_inode_attach(struct namenode *nn, struct inode *inode, struct inode *parent)
 {
-    struct child_key key;
-    struct map *map = inode->state == INODE_WRITING ? nn->writing : nn->installed;
     CHECK(inode->parent == NULL);
-    CHECK(map_put(map, make_key(&key, parent, inode->name), inode) == NULL);
     inode->parent = parent;
+    namenode_children_add(children_of(nn, inode), inode);
     parent->children = treap_insert(parent->children, inode);
     parent->child_count++;
     count_inode(nn, inode, true);
@@ -203,10 +188,8 @@ void namenode_inode_attach(struct namenode *nn, struct inode *inode, struct inod
 
 void namenode_inode_detach(struct namenode *nn, struct inode *inode)
 {
-    struct child_key key;
-    struct map *map = inode->state == INODE_WRITING ? nn->writing : nn->installed;
     CHECK(inode->parent != NULL);
-    CHECK(map_remove(map, make_key(&key, inode->parent, inode->name)) == inode);
+    namenode_children_remove(children_of(nn, inode), inode);
     treap_remove(inode->parent, inode);
     inode->parent->child_count--;
     inode->parent = NULL;
@@ -262,8 +245,7 @@ void namenode_inode_install(struct namenode *nn, struct inode *inode)
     namenode_inode_attach(nn, inode, parent);
 }
 
-/* --- questions
- * ------------------------------------------------------------------------------------ */
+/* --- questions ----------------------------------------------------------------------- */
 
 bool namenode_inode_is_directory(const struct inode *inode)
 {

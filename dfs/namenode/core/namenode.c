@@ -115,8 +115,6 @@ enum status namenode_open(const struct namenode_settings *settings,
     nn->settings.superuser = namenode_intern(nn, settings->superuser);
     nn->settings.supergroup = namenode_intern(nn, settings->supergroup);
     nn->inodes = map_u64_open();
-    nn->installed = map_open();
-    nn->writing = map_open();
     nn->leases = map_u64_open();
     nn->blocks = map_u64_open();
     nn->nodes = map_u64_open();
@@ -182,8 +180,8 @@ void namenode_close(struct namenode *nn)
     map_u64_close(nn->nodes);
     map_u64_close(nn->blocks);
     map_u64_close(nn->leases);
-    map_close(nn->writing);
-    map_close(nn->installed);
+    namenode_children_close(&nn->writing);
+    namenode_children_close(&nn->installed);
     map_u64_close(nn->inodes);
     map_close(nn->interned_names);
     arena_close(nn->interned);
@@ -462,7 +460,6 @@ static void run_timer(struct namenode *nn, struct timer *timer)
         namenode_lease_expired(nn, timer->object);
         return;
     case TIMER_HOUSEKEEPING:
-        namenode_mutation_expire(nn);
         namenode_unknown_expire(nn);
         namenode_nodes_housekeeping(nn);
         namenode_repair_unpark(nn);
@@ -515,6 +512,7 @@ void namenode_step(struct namenode *nn, const struct event *event, struct action
     nn->step++;
     if (nn->mode != MODE_REPLAY) {
         excuse_pause(nn, before_ms);
+        namenode_mutation_expire(nn);
     }
     switch (event->kind) {
     case EVENT_REPLAY:

@@ -18,8 +18,7 @@ bool namenode_node_is_usable(const struct tracked *node)
     return node->state == TRACKED_LIVE || node->state == TRACKED_STALE;
 }
 
-/* --- racks and states
- * ----------------------------------------------------------------------------- */
+/* --- racks and states ---------------------------------------------------------------- */
 
 static struct rack *get_rack(struct namenode *nn, struct slice name)
 {
@@ -136,8 +135,7 @@ static void drop_held(struct namenode *nn, struct tracked *node, enum status sta
     }
 }
 
-/* --- registration
- * --------------------------------------------------------------------------------- */
+/* --- registration -------------------------------------------------------------------- */
 
 static struct tracked *node_new(struct namenode *nn, uint64_t node_id)
 {
@@ -262,8 +260,7 @@ struct tracked *namenode_node_find(struct namenode *nn, uint64_t node_id, uint64
     return node;
 }
 
-/* --- heartbeats and commands
- * ---------------------------------------------------------------------- */
+/* --- heartbeats and commands --------------------------------------------------------- */
 
 void namenode_node_wake(struct namenode *nn, struct tracked *node)
 {
@@ -370,8 +367,7 @@ void namenode_heartbeat(struct namenode *nn, const struct dfs_datanode_heartbeat
     namenode_node_wake(nn, node);
 }
 
-/* --- deletions
- * ------------------------------------------------------------------------------------ */
+/* --- deletions ----------------------------------------------------------------------- */
 
 void namenode_node_delete(struct namenode *nn, struct tracked *node, uint64_t block_id)
 {
@@ -444,8 +440,7 @@ void namenode_nodes_housekeeping(struct namenode *nn)
     }
 }
 
-/* --- the end
- * -------------------------------------------------------------------------------------- */
+/* --- the end ------------------------------------------------------------------------- */
 
 static void drop_and_review(struct namenode *nn, struct replica *replica, bool is_closing)
 {

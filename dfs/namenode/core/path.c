@@ -23,8 +23,7 @@ static bool parse_path(struct namenode *nn, struct slice text, struct path *ret_
     return true;
 }
 
-/* --- permissions
- * ---------------------------------------------------------------------------------- */
+/* --- permissions --------------------------------------------------------------------- */
 
 bool namenode_access_allows(const struct namenode *nn, const struct inode *inode, unsigned bits)
 {
@@ -99,8 +98,7 @@ bool namenode_access_check_owner(struct namenode *nn, const struct inode *inode)
     return false;
 }
 
-/* --- the walk
- * ------------------------------------------------------------------------------------- */
+/* --- the walk ------------------------------------------------------------------------ */
 
 static bool walk_parents(struct namenode *nn,
                          struct slice text,

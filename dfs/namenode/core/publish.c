@@ -18,8 +18,7 @@ enum {
 
 static const char success_name[] = "_SUCCESS";
 
-/* --- fences
- * --------------------------------------------------------------------------------------- */
+/* --- fences -------------------------------------------------------------------------- */
 
 static struct fence *fence_new(struct namenode *nn, struct slice key)
 {
@@ -85,8 +84,7 @@ void namenode_fence_output(struct namenode *nn, const struct dfs_fence_output_re
     namenode_reply(nn, &(struct dfs_fence_output_response){0});
 }
 
-/* --- verification
- * --------------------------------------------------------------------------------- */
+/* --- verification -------------------------------------------------------------------- */
 
 struct publish {
     const struct dfs_publish_output_request *request;
@@ -200,8 +198,7 @@ static bool verify_entries(struct namenode *nn, struct publish *publish)
     return is_verified;
 }
 
-/* --- the transaction
- * ------------------------------------------------------------------------------ */
+/* --- the transaction ----------------------------------------------------------------- */
 
 static void move_sources(struct namenode *nn,
                          const struct publish *publish,

@@ -17,22 +17,7 @@ void namenode_get_status(struct namenode *nn, const struct dfs_get_status_reques
     namenode_reply(nn, &response);
 }
 
-/* --- listing
- * -------------------------------------------------------------------------------------- */
-
-/* The next child that is shown: a file that is to overwrite hides behind the older one. */
-static const struct inode *next_shown(const struct namenode *nn,
-                                      const struct inode *directory,
-                                      struct slice name,
-                                      bool is_writing)
-{
-    const struct inode *child = namenode_inode_next_child(directory, name, is_writing);
-    while (child != NULL && child->state == INODE_WRITING &&
-           namenode_inode_installed(nn, directory, child->name) != NULL) {
-        child = namenode_inode_next_child(directory, child->name, true);
-    }
-    return child;
-}
+/* --- listing ------------------------------------------------------------------------- */
 
 static void list_directory(struct namenode *nn,
                            const struct dfs_list_status_request *request,
@@ -46,12 +31,11 @@ static void list_directory(struct namenode *nn,
     struct dfs_file_status *entries =
         ARENA_ARRAY(nn->actions->arena, struct dfs_file_status, room + 1);
     size_t count = 0;
-    /* After both the installed and the written file of the last page's name. */
-    const struct inode *child =
-        next_shown(nn, directory, request->start_after, request->start_after.length > 0);
+    /* After both files of a name: one that is to overwrite hides behind the older one. */
+    const struct inode *child = namenode_inode_next_child(directory, request->start_after, true);
     while (child != NULL && count < limit) {
         namenode_inode_status(child, child->name, &entries[count++]);
-        child = next_shown(nn, directory, child->name, true);
+        child = namenode_inode_next_child(directory, child->name, true);
     }
     struct dfs_list_status_response response = {
         .entries = entries, .entries_count = count, .has_more = child != NULL};
@@ -79,8 +63,7 @@ void namenode_list_status(struct namenode *nn, const struct dfs_list_status_requ
     namenode_reply(nn, &response);
 }
 
-/* --- blocks
- * --------------------------------------------------------------------------------------- */
+/* --- blocks -------------------------------------------------------------------------- */
 
 /* Smaller is nearer: live before stale before lost, then host, rack, elsewhere, then by lot. */
 static uint64_t reading_cost(struct namenode *nn,
@@ -182,8 +165,7 @@ void namenode_get_blocks(struct namenode *nn, const struct dfs_get_blocks_reques
     namenode_reply(nn, &response);
 }
 
-/* --- sums
- * ----------------------------------------------------------------------------------------- */
+/* --- sums ---------------------------------------------------------------------------- */
 
 void namenode_content_summary(struct namenode *nn,
                               const struct dfs_content_summary_request *request)

@@ -94,8 +94,7 @@ void namenode_record_fence(struct namenode *nn, struct slice key, uint64_t epoch
     actions_journal(nn->actions, &journal_fence_raised_type, &record);
 }
 
-/* --- snapshot
- * ------------------------------------------------------------------------------------- */
+/* --- snapshot ------------------------------------------------------------------------ */
 
 static void append_mutation(struct actions *actions, const struct mutation *mutation)
 {
@@ -128,8 +127,7 @@ void namenode_snapshot(const struct namenode *nn, struct actions *ret_actions)
     }
 }
 
-/* --- replay
- * --------------------------------------------------------------------------------------- */
+/* --- replay -------------------------------------------------------------------------- */
 
 static void replay_sealed(struct namenode *nn,
                           struct inode *file,

@@ -98,8 +98,7 @@ void namenode_repair_unpark(struct namenode *nn)
     }
 }
 
-/* --- surplus
- * -------------------------------------------------------------------------------------- */
+/* --- surplus ------------------------------------------------------------------------- */
 
 static size_t count_stored_in_rack(const struct block *block, const struct rack *rack)
 {
@@ -168,8 +167,7 @@ void namenode_repair_trim(struct namenode *nn, struct block *block)
     }
 }
 
-/* --- copies
- * --------------------------------------------------------------------------------------- */
+/* --- copies -------------------------------------------------------------------------- */
 
 enum copy_outcome {
     COPY_STARTED,

@@ -8,8 +8,7 @@
 #include "lib/base/check.h"
 #include "lib/base/mem.h"
 
-/* --- blocks of no file
- * ---------------------------------------------------------------------------- */
+/* --- blocks of no file --------------------------------------------------------------- */
 
 void namenode_unknown_drop(struct namenode *nn, struct unknown *unknown)
 {
@@ -87,8 +86,7 @@ bool namenode_unknown_matches(const struct namenode *nn,
     return found >= count;
 }
 
-/* --- full reports
- * --------------------------------------------------------------------------------- */
+/* --- full reports -------------------------------------------------------------------- */
 
 static void take_blocks(struct namenode *nn,
                         struct tracked *node,
@@ -166,8 +164,7 @@ void namenode_block_report(struct namenode *nn, const struct dfs_block_report_re
     namenode_reply(nn, &(struct dfs_block_report_response){0});
 }
 
-/* --- changes
- * -------------------------------------------------------------------------------------- */
+/* --- changes ------------------------------------------------------------------------- */
 
 static void corrupted(struct namenode *nn, struct tracked *node, uint64_t block_id)
 {

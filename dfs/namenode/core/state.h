@@ -13,8 +13,7 @@
 #include "lib/base/rng.h"
 #include "lib/model/limits.h"
 
-/* --- states (tables in states.c) ----------------------------------------------------------------
- */
+/* --- states (tables in states.c) ----------------------------------------------------- */
 
 #define NAMENODE_MODE_LIST(X)       X(MODE_REPLAY) X(MODE_SAFE) X(MODE_OPEN)
 #define NAMENODE_MODE_EVENT_LIST(X) X(MODE_STARTED) X(MODE_BLOCKS_FOUND)
@@ -84,8 +83,7 @@ extern const struct transition_table namenode_replica_table;
 /* Applies an event of our own making: CHECKs that a row fits. Returns the new state. */
 int namenode_transition(const struct transition_table *table, int state, int event);
 
-/* --- timers -------------------------------------------------------------------------------------
- */
+/* --- timers -------------------------------------------------------------------------- */
 
 enum timer_kind {
     TIMER_HEARTBEAT, /* object: tracked node; its held heartbeat is due */
@@ -101,8 +99,7 @@ struct timer {
     void *object;
 };
 
-/* --- namespace ----------------------------------------------------------------------------------
- */
+/* --- namespace ----------------------------------------------------------------------- */
 
 struct inode {
     uint64_t id;
@@ -134,6 +131,13 @@ struct inode {
     struct list_node in_lease;
 };
 
+/* From (directory, name) to inode. A zeroed one is empty. */
+struct children {
+    struct child_slot *slots;
+    size_t capacity; /* a power of two */
+    size_t count;
+};
+
 struct lease {
     uint64_t client_id;
     int64_t due_ms;
@@ -141,8 +145,7 @@ struct lease {
     struct list files; /* of struct inode, INODE_WRITING */
 };
 
-/* --- blocks -------------------------------------------------------------------------------------
- */
+/* --- blocks -------------------------------------------------------------------------- */
 
 enum block_health {
     HEALTH_NONE, /* pending: nothing is promised yet */
@@ -187,8 +190,7 @@ struct replica {
     struct timer timer;           /* while EXPECTED, except for pending blocks */
 };
 
-/* --- datanodes ----------------------------------------------------------------------------------
- */
+/* --- datanodes ----------------------------------------------------------------------- */
 
 struct rack {
     struct slice name; /* owned */
@@ -249,8 +251,7 @@ struct tracked {
     struct list_node in_woken;
 };
 
-/* --- remembered results
- * --------------------------------------------------------------------------- */
+/* --- remembered results -------------------------------------------------------------- */
 
 struct mutation {
     uint64_t client_id;
@@ -287,8 +288,8 @@ struct namenode {
     struct map *interned_names; /* to struct slice */
     struct inode *root;
     struct map_u64 *inodes;
-    struct map *installed; /* (parent id, name) to struct inode */
-    struct map *writing;   /* the same for files under construction */
+    struct children installed;
+    struct children writing; /* files under construction */
     uint64_t file_count;
     uint64_t directory_count;
     struct map_u64 *leases; /* by client id */
@@ -321,8 +322,7 @@ struct namenode {
     struct timer housekeeping;
 };
 
-/* --- namenode.c ---------------------------------------------------------------------------------
- */
+/* --- namenode.c ---------------------------------------------------------------------- */
 
 #define NAMENODE_TRACE(nn, ...) trace_emit((nn)->actions->trace, __VA_ARGS__)
 void namenode_timer_set(struct namenode *nn, struct timer *timer, int64_t due_ms);
@@ -336,8 +336,7 @@ bool namenode_is_superuser(const struct namenode *nn, struct slice user);
 /* Ends safe mode when enough blocks have been found. */
 void namenode_review_safe_mode(struct namenode *nn);
 
-/* --- inode.c ------------------------------------------------------------------------------------
- */
+/* --- inode.c ------------------------------------------------------------------------- */
 
 struct slice namenode_intern(struct namenode *nn, struct slice name);
 struct inode *namenode_inode_new(struct namenode *nn, uint64_t id, enum dfs_file_kind kind);
@@ -372,8 +371,18 @@ void namenode_inode_status(const struct inode *inode,
 /* modified_ms of a directory becomes the step's time, journaled. */
 void namenode_inode_touch(struct namenode *nn, struct inode *directory);
 
-/* --- path.c -------------------------------------------------------------------------------------
- */
+/* --- children.c ------------------------------------------------------------------------ */
+
+struct inode *namenode_children_get(const struct children *children,
+                                    const struct inode *parent,
+                                    struct slice name);
+/* inode has its parent and name, and the pair is not in yet. */
+void namenode_children_add(struct children *children, struct inode *inode);
+/* inode still has its parent and name. */
+void namenode_children_remove(struct children *children, const struct inode *inode);
+void namenode_children_close(struct children *children);
+
+/* --- path.c -------------------------------------------------------------------------- */
 
 enum access_bits {
     ACCESS_EXECUTE = 1,
@@ -422,8 +431,7 @@ bool namenode_access_check_below(struct namenode *nn,
 /* Only the owner or the superuser. */
 bool namenode_access_check_owner(struct namenode *nn, const struct inode *inode);
 
-/* --- tree.c: calls that change the tree
- * ----------------------------------------------------------- */
+/* --- tree.c: calls that change the tree ---------------------------------------------- */
 
 void namenode_mkdirs(struct namenode *nn, const struct dfs_mkdirs_request *request);
 void namenode_rename(struct namenode *nn, const struct dfs_rename_request *request);
@@ -443,8 +451,7 @@ bool namenode_has_room(struct namenode *nn, size_t inodes);
 /* Removes and journals it. */
 void namenode_remove_journaled(struct namenode *nn, struct inode *inode);
 
-/* --- read.c -------------------------------------------------------------------------------------
- */
+/* --- read.c -------------------------------------------------------------------------- */
 
 void namenode_get_status(struct namenode *nn, const struct dfs_get_status_request *request);
 void namenode_list_status(struct namenode *nn, const struct dfs_list_status_request *request);
@@ -453,8 +460,7 @@ void namenode_content_summary(struct namenode *nn,
                               const struct dfs_content_summary_request *request);
 void namenode_cluster_status(struct namenode *nn);
 
-/* --- write.c ------------------------------------------------------------------------------------
- */
+/* --- write.c ------------------------------------------------------------------------- */
 
 void namenode_create(struct namenode *nn, const struct dfs_create_request *request);
 void namenode_add_block(struct namenode *nn, const struct dfs_add_block_request *request);
@@ -467,8 +473,7 @@ void namenode_finish_file(struct namenode *nn, struct inode *file);
 void namenode_reply_create(struct namenode *nn, uint64_t file_id);
 void namenode_reply_complete(struct namenode *nn, uint64_t file_id);
 
-/* --- lease.c ------------------------------------------------------------------------------------
- */
+/* --- lease.c ------------------------------------------------------------------------- */
 
 void namenode_lease_add(struct namenode *nn, struct inode *file, uint64_t client_id);
 void namenode_lease_remove(struct namenode *nn, struct inode *file);
@@ -476,15 +481,13 @@ void namenode_lease_renew(struct namenode *nn, uint64_t client_id);
 void namenode_lease_expired(struct namenode *nn, struct lease *lease);
 void namenode_renew_lease(struct namenode *nn, const struct dfs_renew_lease_request *request);
 
-/* --- publish.c ----------------------------------------------------------------------------------
- */
+/* --- publish.c ----------------------------------------------------------------------- */
 
 void namenode_fence_output(struct namenode *nn, const struct dfs_fence_output_request *request);
 void namenode_publish_output(struct namenode *nn, const struct dfs_publish_output_request *request);
 void namenode_fence_set(struct namenode *nn, struct slice key, uint64_t epoch);
 
-/* --- mutation.c ---------------------------------------------------------------------------------
- */
+/* --- mutation.c ---------------------------------------------------------------------- */
 
 /* True when the call was answered from memory or refused (ids missing); false: go on. */
 bool namenode_mutation_is_answered(struct namenode *nn, uint64_t client_id, uint64_t request_id);
@@ -498,8 +501,7 @@ void namenode_mutation_done(struct namenode *nn,
 void namenode_mutation_restore(struct namenode *nn, const struct journal_mutation_done *record);
 void namenode_mutation_expire(struct namenode *nn);
 
-/* --- record.c -----------------------------------------------------------------------------------
- */
+/* --- record.c ------------------------------------------------------------------------ */
 
 void namenode_record_inode(struct namenode *nn, const struct inode *inode);
 void namenode_record_remove(struct namenode *nn, uint64_t file_id);
@@ -509,8 +511,7 @@ void namenode_record_format(struct namenode *nn);
 void namenode_record_fence(struct namenode *nn, struct slice key, uint64_t epoch);
 void namenode_replay(struct namenode *nn, const struct message_type *type, const void *message);
 
-/* --- block.c ------------------------------------------------------------------------------------
- */
+/* --- block.c ------------------------------------------------------------------------- */
 
 struct block *namenode_block_new(struct namenode *nn,
                                  struct inode *file,
@@ -548,8 +549,7 @@ uint32_t namenode_block_wanted(const struct block *block);
  */
 void namenode_block_review(struct namenode *nn, struct block *block);
 
-/* --- repair.c -----------------------------------------------------------------------------------
- */
+/* --- repair.c ------------------------------------------------------------------------ */
 
 /* True when a copy beyond those under way is needed; ret_key: smaller is more urgent. */
 bool namenode_repair_needs(const struct namenode *nn, const struct block *block, int64_t *ret_key);
@@ -563,8 +563,7 @@ void namenode_repair_run(struct namenode *nn);
 /* Gives up the replicas beyond the wanted count, and corrupt ones that are replaced. */
 void namenode_repair_trim(struct namenode *nn, struct block *block);
 
-/* --- placement.c --------------------------------------------------------------------------------
- */
+/* --- placement.c --------------------------------------------------------------------- */
 
 struct placement {
     struct slice writer_host; /* empty: nowhere special */
@@ -585,8 +584,7 @@ size_t namenode_placement_choose(struct namenode *nn,
                                  size_t count,
                                  struct tracked **ret_nodes);
 
-/* --- nodes.c ------------------------------------------------------------------------------------
- */
+/* --- nodes.c ------------------------------------------------------------------------- */
 
 void namenode_register_datanode(struct namenode *nn,
                                 const struct dfs_register_datanode_request *request);
@@ -611,8 +609,7 @@ void namenode_node_deleted(struct namenode *nn, struct tracked *node, uint64_t b
 void namenode_node_clear(struct namenode *nn, struct tracked *node, bool is_closing);
 void namenode_node_free(struct namenode *nn, struct tracked *node);
 
-/* --- report.c -----------------------------------------------------------------------------------
- */
+/* --- report.c ------------------------------------------------------------------------ */
 
 void namenode_block_report(struct namenode *nn, const struct dfs_block_report_request *request);
 void namenode_block_changes(struct namenode *nn, const struct dfs_block_changes_request *request);

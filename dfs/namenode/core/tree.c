@@ -57,8 +57,7 @@ void namenode_remove_journaled(struct namenode *nn, struct inode *inode)
     namenode_inode_remove(nn, inode);
 }
 
-/* --- mkdirs
- * --------------------------------------------------------------------------------------- */
+/* --- mkdirs -------------------------------------------------------------------------- */
 
 static void mkdirs_over(struct namenode *nn,
                         const struct dfs_mkdirs_request *request,
@@ -98,8 +97,7 @@ void namenode_mkdirs(struct namenode *nn, const struct dfs_mkdirs_request *reque
     namenode_reply(nn, &(struct dfs_mkdirs_response){0});
 }
 
-/* --- rename
- * --------------------------------------------------------------------------------------- */
+/* --- rename -------------------------------------------------------------------------- */
 
 /* Finds the directory and the name that the source gets; false: failed. */
 static bool resolve_destination(struct namenode *nn,
@@ -178,8 +176,7 @@ void namenode_rename(struct namenode *nn, const struct dfs_rename_request *reque
     namenode_reply(nn, &(struct dfs_rename_response){0});
 }
 
-/* --- delete
- * --------------------------------------------------------------------------------------- */
+/* --- delete -------------------------------------------------------------------------- */
 
 void namenode_delete(struct namenode *nn, const struct dfs_delete_request *request)
 {
@@ -212,8 +209,7 @@ void namenode_delete(struct namenode *nn, const struct dfs_delete_request *reque
     namenode_reply(nn, &(struct dfs_delete_response){0});
 }
 
-/* --- permission and owner
- * ------------------------------------------------------------------------- */
+/* --- permission and owner ------------------------------------------------------------ */
 
 void namenode_set_permission(struct namenode *nn, const struct dfs_set_permission_request *request)
 {

@@ -18,8 +18,7 @@ static uint32_t min_replicas(const struct namenode *nn, const struct inode *file
     return min < file->replication ? min : file->replication;
 }
 
-/* --- create
- * --------------------------------------------------------------------------------------- */
+/* --- create -------------------------------------------------------------------------- */
 
 void namenode_reply_create(struct namenode *nn, uint64_t file_id)
 {
@@ -129,8 +128,7 @@ static struct inode *find_writing(struct namenode *nn, uint64_t client_id, uint6
     return file;
 }
 
-/* --- add a block
- * ---------------------------------------------------------------------------------- */
+/* --- add a block --------------------------------------------------------------------- */
 
 static struct block *find_pending(const struct inode *file, uint64_t request_id, uint64_t block_id)
 {
@@ -223,8 +221,7 @@ void namenode_add_block(struct namenode *nn, const struct dfs_add_block_request 
     reply_block(nn, block);
 }
 
-/* --- seal a block
- * --------------------------------------------------------------------------------- */
+/* --- seal a block -------------------------------------------------------------------- */
 
 static bool is_named(const struct dfs_seal_block_request *request, const struct replica *replica)
 {
@@ -367,8 +364,7 @@ void namenode_seal_block(struct namenode *nn, const struct dfs_seal_block_reques
     namenode_reply(nn, &(struct dfs_seal_block_response){0});
 }
 
-/* --- complete, abandon
- * ---------------------------------------------------------------------------- */
+/* --- complete, abandon --------------------------------------------------------------- */
 
 void namenode_reply_complete(struct namenode *nn, uint64_t file_id)
 {

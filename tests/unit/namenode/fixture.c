@@ -76,8 +76,7 @@ void fixture_teardown(void)
     mem_free(f.records);
 }
 
-/* --- the journal
- * ---------------------------------------------------------------------------------- */
+/* --- the journal --------------------------------------------------------------------- */
 
 static void keep_record(const struct action *action)
 {
@@ -155,8 +154,7 @@ void expect_replay_equal(int line)
     namenode_close(nn);
 }
 
-/* --- steps
- * ---------------------------------------------------------------------------------------- */
+/* --- steps --------------------------------------------------------------------------- */
 
 static void follow(struct test_node *node, const struct dfs_datanode_heartbeat_response *response);
 
@@ -282,8 +280,7 @@ void when_restarted(void)
     step((struct event){.kind = EVENT_START});
 }
 
-/* --- datanodes
- * ------------------------------------------------------------------------------------ */
+/* --- datanodes ----------------------------------------------------------------------- */
 
 struct test_node *node_by_id(uint64_t id)
 {
@@ -336,7 +333,6 @@ void node_register(struct test_node *node)
         .incarnation = node->incarnation,
         .capacity_bytes = NODE_BYTES,
     };
-    node->is_beating = false;
     if (call_as("millrace", METHOD_DATANODE_TRACKER_REGISTER_DATANODE, &request) == OK) {
         node->session = ((const struct dfs_register_datanode_response *)f.response)->session;
     }
@@ -477,8 +473,7 @@ void given_repairing(void)
     forget_traced();
 }
 
-/* --- calls
- * ---------------------------------------------------------------------------------------- */
+/* --- calls --------------------------------------------------------------------------- */
 
 enum status do_mkdirs(const char *path, uint32_t permission, bool parents)
 {

@@ -77,8 +77,7 @@ extern struct fixture f;
 void fixture_setup(void);
 void fixture_teardown(void);
 
-/* --- given
- * ---------------------------------------------------------------------------------------- */
+/* --- given --------------------------------------------------------------------------- */
 
 /* Opens and starts with f.settings; done by the first call otherwise. */
 void given_started(void);
@@ -91,8 +90,7 @@ uint64_t given_file(const char *path, size_t blocks, uint32_t replication);
 /* Safe mode is over, copies may begin at once. */
 void given_repairing(void);
 
-/* --- when
- * ----------------------------------------------------------------------------------------- */
+/* --- when ---------------------------------------------------------------------------- */
 
 void step(struct event event);
 /* As f.user. The status of the answer; ERR_INTERNAL when there is none yet. */
@@ -132,8 +130,7 @@ enum status do_blocks(const char *path,
                       const char *host,
                       struct dfs_get_blocks_response *ret_blocks);
 
-/* --- then
- * ----------------------------------------------------------------------------------------- */
+/* --- then ---------------------------------------------------------------------------- */
 
 struct test_node *node_by_id(uint64_t id);
 bool node_has(const struct test_node *node, uint64_t block_id);

@@ -9,3 +9,18 @@ UNIT_TESTS += tests/unit/namenode/test_namenode_write
 tests_unit_namenode_test_namenode_write_SOURCES = \
 	tests/unit/namenode/test_namenode_write.c $(NAMENODE_FIXTURE)
 tests_unit_namenode_test_namenode_write_LDADD = $(UNIT_LIBS) $(NAMENODE_CORE_LIBS)
+
+UNIT_TESTS += tests/unit/namenode/test_namenode_nodes
+tests_unit_namenode_test_namenode_nodes_SOURCES = \
+	tests/unit/namenode/test_namenode_nodes.c $(NAMENODE_FIXTURE)
+tests_unit_namenode_test_namenode_nodes_LDADD = $(UNIT_LIBS) $(NAMENODE_CORE_LIBS)
+
+UNIT_TESTS += tests/unit/namenode/test_namenode_repair
+tests_unit_namenode_test_namenode_repair_SOURCES = \
+	tests/unit/namenode/test_namenode_repair.c $(NAMENODE_FIXTURE)
+tests_unit_namenode_test_namenode_repair_LDADD = $(UNIT_LIBS) $(NAMENODE_CORE_LIBS)
+
+UNIT_TESTS += tests/unit/namenode/test_namenode_random
+tests_unit_namenode_test_namenode_random_SOURCES = \
+	tests/unit/namenode/test_namenode_random.c $(NAMENODE_FIXTURE)
+tests_unit_namenode_test_namenode_random_LDADD = $(UNIT_LIBS) $(NAMENODE_CORE_LIBS)

@@ -1,6 +1,8 @@
 /*
  * test_namenode_tree.c - names, permissions, owners, remembered results, format and restart.
  */
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "tests/unit/namenode/fixture.h"
@@ -10,6 +12,31 @@ static void test_tables__are_sound(void)
     size_t row = 0;
     for (size_t i = 0; namenode_table(i) != NULL; i++) {
         CU_ASSERT_TRUE(transition_table_is_sound(namenode_table(i), &row));
+    }
+}
+
+/* Given MILLRACE_DRAW, the drawings are written anew. */
+static void test_tables__are_drawn_as_in_docs(void)
+{
+    const char *root = getenv("MILLRACE_SOURCE_DIR");
+    for (size_t i = 0; namenode_table(i) != NULL; i++) {
+        char path[512];
+        struct buf drawn = {0};
+        static char file[16384];
+        snprintf(path, sizeof(path), "%s/docs/states/%s.dot", root == NULL ? "." : root,
+                 namenode_table(i)->name);
+        CU_ASSERT_EQUAL(transition_draw(namenode_table(i), &drawn), OK);
+        FILE *stream = fopen(path, getenv("MILLRACE_DRAW") == NULL ? "r" : "w+");
+        CU_ASSERT_PTR_NOT_NULL_FATAL(stream);
+        if (getenv("MILLRACE_DRAW") != NULL) {
+            CU_ASSERT_EQUAL(fwrite(drawn.data, 1, drawn.length, stream), drawn.length);
+            rewind(stream);
+        }
+        size_t length = fread(file, 1, sizeof(file) - 1, stream);
+        fclose(stream);
+        file[length] = '\0';
+        CU_ASSERT_STRING_EQUAL(file, buf_string(&drawn));
+        buf_close(&drawn);
     }
 }
 
@@ -239,8 +266,7 @@ static void test_summary__adds_up_a_tree(void)
     CU_ASSERT_EQUAL(sum->directory_count, 2);
 }
 
-/* --- permissions
- * ---------------------------------------------------------------------------------- */
+/* --- permissions --------------------------------------------------------------------- */
 
 static enum status chmod_as(const char *user, const char *path, uint32_t permission)
 {
@@ -387,8 +413,7 @@ static void test_permissions__members_of_the_supergroup_may_everything(void)
     CU_ASSERT_EQUAL(do_mkdirs("/alice/dir", 0, false), OK);
 }
 
-/* --- remembered results
- * --------------------------------------------------------------------------- */
+/* --- remembered results -------------------------------------------------------------- */
 
 static void test_repeats__are_answered_with_the_first_result(void)
 {
@@ -506,6 +531,8 @@ static void test_snapshot__rebuilds_everything(void)
 
 static const struct unit_test tests[] = {
     {"test_tables__are_sound",                                              "Every state table is sound.",                    test_tables__are_sound                                             },
+    {"test_tables__are_drawn_as_in_docs",                                   "docs/states shows the tables as they are.",
+     test_tables__are_drawn_as_in_docs                                                                                                                                                           },
     {"test_settings__out_of_range_are_refused",                             "Settings out of range are refused.",
      test_settings__out_of_range_are_refused                                                                                                                                                     },
     {"test_start__a_new_cluster_gets_an_id_and_a_root",

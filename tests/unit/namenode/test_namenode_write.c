@@ -130,6 +130,64 @@ static void test_complete__length_must_match(void)
     CU_ASSERT_EQUAL(do_add_block(id, "h1", &block), ERR_BAD_TRANSITION);
 }
 
+static void test_complete__repeated_is_answered_again(void)
+{
+    uint64_t id = 0;
+    given_nodes(3);
+    CU_ASSERT_EQUAL(do_create("/file", false, 0, &id), OK);
+    struct dfs_complete_request request = {
+        .client_id = f.client, .request_id = f.next_request++, .file_id = id};
+    CU_ASSERT_EQUAL(call(METHOD_NAMENODE_COMPLETE, &request), OK);
+    const struct dfs_complete_response *first = f.response;
+    CU_ASSERT_EQUAL(call(METHOD_NAMENODE_COMPLETE, &request), OK);
+    CU_ASSERT_TRUE(message_equal(&dfs_complete_response_type, first, f.response));
+    CU_ASSERT_EQUAL(do_delete("/file", false), OK);
+    CU_ASSERT_EQUAL(call(METHOD_NAMENODE_COMPLETE, &request), OK);
+    CU_ASSERT_EQUAL(((const struct dfs_complete_response *)f.response)->status.file_id, id);
+}
+
+static void test_abandon__only_by_its_writer(void)
+{
+    uint64_t id = 0;
+    given_nodes(3);
+    CU_ASSERT_EQUAL(do_create("/file", false, 0, &id), OK);
+    struct dfs_abandon_request request = {.client_id = 99, .request_id = 1, .file_id = id};
+    CU_ASSERT_EQUAL(call(METHOD_NAMENODE_ABANDON, &request), ERR_DENIED);
+    CU_ASSERT_EQUAL(do_status("/file", NULL), OK);
+}
+
+static void test_add_block__the_first_of_several_may_be_abandoned(void)
+{
+    uint64_t id = 0;
+    struct dfs_add_block_response blocks[3];
+    given_nodes(3);
+    CU_ASSERT_EQUAL(do_create("/file", false, 0, &id), OK);
+    CU_ASSERT_EQUAL(do_add_block(id, "h1", &blocks[0]), OK);
+    CU_ASSERT_EQUAL(do_add_block(id, "h1", &blocks[1]), OK);
+    struct dfs_add_block_request again = {.client_id = f.client,
+                                          .request_id = f.next_request++,
+                                          .file_id = id,
+                                          .abandoned_block_id = blocks[0].block_id};
+    CU_ASSERT_EQUAL(call(METHOD_NAMENODE_ADD_BLOCK, &again), OK);
+    blocks[2] = *(const struct dfs_add_block_response *)f.response;
+    CU_ASSERT_EQUAL(do_seal(id, &blocks[2], 7, 3), ERR_BAD_TRANSITION);
+    CU_ASSERT_EQUAL(do_seal(id, &blocks[1], 5, 3), OK);
+    CU_ASSERT_EQUAL(do_seal(id, &blocks[2], 7, 3), OK);
+    CU_ASSERT_EQUAL(do_complete(id, 12), OK);
+}
+
+static void test_seal__another_files_block_is_refused(void)
+{
+    uint64_t ids[2];
+    struct dfs_add_block_response block;
+    given_nodes(3);
+    CU_ASSERT_EQUAL(do_create("/one", false, 0, &ids[0]), OK);
+    CU_ASSERT_EQUAL(do_create("/two", false, 0, &ids[1]), OK);
+    CU_ASSERT_EQUAL(do_add_block(ids[0], "h1", &block), OK);
+    CU_ASSERT_EQUAL(do_seal(ids[1], &block, 5, 3), ERR_NOT_FOUND);
+    CU_ASSERT_EQUAL(do_seal(ids[0], &block, 5, 3), OK);
+}
+
 static void test_complete__drops_blocks_that_were_not_sealed(void)
 {
     uint64_t id = 0;
@@ -158,8 +216,7 @@ static void test_writers__only_the_owner_and_his_client_write(void)
     CU_ASSERT_EQUAL(do_complete(id, 0), ERR_DENIED);
 }
 
-/* --- blocks
- * --------------------------------------------------------------------------------------- */
+/* --- blocks -------------------------------------------------------------------------- */
 
 static void test_add_block__repeated_names_the_same_block(void)
 {
@@ -365,8 +422,7 @@ static void test_get_blocks__gives_the_asked_range_nearest_first(void)
     CU_ASSERT_EQUAL(do_blocks("/", "h1", &blocks), ERR_IS_DIRECTORY);
 }
 
-/* --- leases
- * --------------------------------------------------------------------------------------- */
+/* --- leases -------------------------------------------------------------------------- */
 
 static void test_lease__expired_files_end(void)
 {
@@ -454,8 +510,7 @@ static void test_delete__of_a_file_being_written_ends_it(void)
     CU_ASSERT_EQUAL(count_on_disk(block_id), 0);
 }
 
-/* --- publishing
- * ----------------------------------------------------------------------------------- */
+/* --- publishing ---------------------------------------------------------------------- */
 
 static struct dfs_publish_entry entries[2];
 
@@ -675,6 +730,14 @@ static const struct unit_test tests[] = {
      test_publish__file_still_written_is_not_taken                                                                                                                                               },
     {"test_fences__oldest_are_forgotten_beyond_the_limit",
      "The oldest fences are forgotten beyond the limit.",                                                                         test_fences__oldest_are_forgotten_beyond_the_limit             },
+    {"test_complete__repeated_is_answered_again",
+     "A repeated Complete is answered again, even after a delete.",                                                               test_complete__repeated_is_answered_again                      },
+    {"test_abandon__only_by_its_writer",                                "Only the writer abandons a file.",
+     test_abandon__only_by_its_writer                                                                                                                                                            },
+    {"test_add_block__the_first_of_several_may_be_abandoned",
+     "The first of several pending blocks may be abandoned.",                                                                     test_add_block__the_first_of_several_may_be_abandoned          },
+    {"test_seal__another_files_block_is_refused",                       "Another file's block is refused.",
+     test_seal__another_files_block_is_refused                                                                                                                                                   },
 };
 
 int main(int argument_count, char **arguments)
