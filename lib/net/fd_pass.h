@@ -1,10 +1,9 @@
 /*
- * fd_pass.h - small questions over a unix socket, answered with a few bytes
- * and, where asked for, an open file. The kernel says who asks, so this is also
- * how a user proves who he is on this host.
+ * fd_pass.h - small questions over a unix socket, answered with a few bytes and, where asked for,
+ * an open file. The kernel says who asks, so this is also how a user proves who he is on this host.
  *
- * One question is one packet (SOCK_SEQPACKET), one answer is one packet, in
- * order. Wire form of an answer: docs/protocols/fd-pass.md.
+ * One question is one packet (SOCK_SEQPACKET), one answer is one packet, in order. Wire form of an
+ * answer: docs/protocols/fd-pass.md.
  */
 #ifndef MILLRACE_LIB_NET_FD_PASS_H
 #define MILLRACE_LIB_NET_FD_PASS_H
@@ -27,11 +26,10 @@ struct fd_pass_server;
 struct fd_pass_client; /* one connection; one thread at a time */
 
 /*
- * Answers one question, on the server's only thread: opening a file is fine,
- * waiting is not. uid: the asking process's effective user, from the kernel.
- * answer: empty, limited to FD_PASS_BYTES. ret_fd: starts as -1; a descriptor
- * put there is sent and then closed. Anything but OK is told to the client with
- * error's text, and no descriptor.
+ * Answers one question, on the server's only thread: opening a file is fine, waiting is not. uid:
+ * the asking process's effective user, from the kernel. answer: empty, limited to FD_PASS_BYTES.
+ * ret_fd: starts as -1; a descriptor put there is sent and then closed. Anything but OK is told to
+ * the client with error's text, and no descriptor.
  */
 typedef enum status fd_pass_answer(void *user,
                                    uint32_t uid,
@@ -48,9 +46,8 @@ struct fd_pass_server_options {
 };
 
 /*
- * Listens at path; a socket left there by a dead server is replaced. ERR_LIMIT:
- * path is longer than FD_PASS_PATH_BYTES; ERR_BUSY: a living server has it;
- * else as the system says.
+ * Listens at path; a socket left there by a dead server is replaced. ERR_LIMIT: path is longer than
+ * FD_PASS_PATH_BYTES; ERR_BUSY: a living server has it; else as the system says.
  */
 MUST_USE enum status fd_pass_server_open(const struct fd_pass_server_options *options,
                                          struct fd_pass_server **ret_server,
@@ -58,18 +55,16 @@ MUST_USE enum status fd_pass_server_open(const struct fd_pass_server_options *op
 /* Removes the socket, ends the thread. NULL is fine. */
 void fd_pass_server_close(struct fd_pass_server *server);
 
-/* timeout_ms: for each question, 1.. ERR_LIMIT as above; ERR_UNAVAILABLE:
- * nobody listens. */
+/* timeout_ms: for each question, 1.. ERR_LIMIT as above; ERR_UNAVAILABLE: nobody listens. */
 MUST_USE enum status fd_pass_connect(const char *path,
                                      int64_t timeout_ms,
                                      struct fd_pass_client **ret_client,
                                      struct error *reterr_error);
 /*
- * Asks and waits. OK: answer (the caller's open buffer) has got the answer
- * appended, and *ret_fd the descriptor (close-on-exec, the caller closes it) or
- * -1; ret_fd NULL: one that comes is closed. A failure of the answering side
- * gives its status and text. ERR_UNAVAILABLE, ERR_DEADLINE or ERR_CORRUPT of
- * our own: the connection is of no use any more, close it.
+ * Asks and waits. OK: answer (the caller's open buffer) has got the answer appended, and *ret_fd
+ * the descriptor (close-on-exec, the caller closes it) or -1; ret_fd NULL: one that comes is
+ * closed. A failure of the answering side gives its status and text. ERR_UNAVAILABLE, ERR_DEADLINE
+ * or ERR_CORRUPT of our own: the connection is of no use any more, close it.
  */
 MUST_USE enum status fd_pass_ask(struct fd_pass_client *client,
                                  struct slice question,

@@ -1,7 +1,6 @@
 /*
- * http_client.h - fetching and storing bytes over HTTP/1.1: one at a time
- * (http_get, http_put_*), or many at once from one thread (http_fetcher).
- * Connections are kept and used again.
+ * http_client.h - fetching and storing bytes over HTTP/1.1: one at a time (http_get, http_put_*),
+ * or many at once from one thread (http_fetcher). Connections are kept and used again.
  */
 #ifndef MILLRACE_LIB_NET_HTTP_CLIENT_H
 #define MILLRACE_LIB_NET_HTTP_CLIENT_H
@@ -49,13 +48,11 @@ struct http_request_options {
     uint64_t length;    /* of the range, 1.., HTTP_TO_END, or 0 with offset 0: no
                            range, all of it */
     /*
-     * Takes the next piece of the body of a successful (2xx) GET, borrowed; not
-     * OK stops the transfer with that status. NULL: the body goes to the
-     * response.
+     * Takes the next piece of the body of a successful (2xx) GET, borrowed; not OK stops the
+     * transfer with that status. NULL: the body goes to the response.
      */
     enum status (*data)(void *user, struct slice data);
-    /* One response header, name in lower case; may be NULL. Called before data.
-     */
+    /* One response header, name in lower case; may be NULL. Called before data. */
     void (*header)(void *user, struct slice name, struct slice value);
     void *user;
 };
@@ -68,6 +65,12 @@ struct http_response {
 
 void http_response_close(struct http_response *response);
 
+/*
+ * Appends text to a URL, with percent signs for what may not stand in a path or, '/' apart, in a
+ * query's value. Fails as buf_append does.
+ */
+MUST_USE enum status http_url_append(struct buf *url, struct slice text);
+
 /* options may be NULL. */
 MUST_USE enum status http_client_open(const struct http_client_options *options,
                                       struct http_client **ret_client,
@@ -76,19 +79,17 @@ MUST_USE enum status http_client_open(const struct http_client_options *options,
 void http_client_close(struct http_client *client);
 
 /*
- * Fetches and waits. A response of 400 and above gives the status of
- * HTTP_STATUS_HEADER or else of the code, and the error names URL, code and the
- * first line of the body. ERR_UNAVAILABLE: no connection, or it broke, also in
- * mid-body; ERR_DEADLINE: connect_ms or stall_ms over. A server that ignores
- * the range: ERR_UNSUPPORTED. ret_response: opened zeroed by the caller; filled
- * in as far as known on failure too; may be NULL.
+ * Fetches and waits. A response that is not 2xx gives the status of HTTP_STATUS_HEADER or else of
+ * the code, and the error names URL, code and the first line of the body. ERR_UNAVAILABLE: no
+ * connection, or it broke, also in mid-body; ERR_DEADLINE: connect_ms or stall_ms over. A server
+ * that ignores the range: ERR_UNSUPPORTED. ret_response: opened zeroed by the caller; filled in as
+ * far as known on failure too; may be NULL.
  */
 MUST_USE enum status http_get(struct http_client *client,
                               const struct http_request_options *options,
                               struct http_response *ret_response,
                               struct error *reterr_error);
-/* Sends body with the given method ("PUT", "POST", "DELETE", ...) and waits;
- * else as http_get. */
+/* Sends body with the given method ("PUT", "POST", "DELETE", ...) and waits; else as http_get. */
 MUST_USE enum status http_send(struct http_client *client,
                                const char *method,
                                const struct http_request_options *options,
@@ -97,9 +98,8 @@ MUST_USE enum status http_send(struct http_client *client,
                                struct error *reterr_error);
 
 /*
- * Opens an upload (PUT) of length bytes, or HTTP_LENGTH_CHUNKED. Returns when
- * the server has agreed to take the body, so a refusal or a dead server shows
- * here; then nothing is left to close.
+ * Opens an upload (PUT) of length bytes, or HTTP_LENGTH_CHUNKED. Returns when the server has agreed
+ * to take the body, so a refusal or a dead server shows here; then nothing is left to close.
  */
 MUST_USE enum status http_put_begin(struct http_client *client,
                                     const struct http_request_options *options,
@@ -107,22 +107,20 @@ MUST_USE enum status http_put_begin(struct http_client *client,
                                     struct http_put **ret_put,
                                     struct error *reterr_error);
 /*
- * Sends data, waiting until the system has taken all of it. After a failure
- * only http_put_abort is left. CHECKs that not more than length is pushed.
+ * Sends data, waiting until the system has taken all of it. After a failure only http_put_abort is
+ * left. CHECKs that not more than length is pushed.
  */
 MUST_USE enum status http_put_push(struct http_put *put,
                                    struct slice data,
                                    struct error *reterr_error);
 /*
- * Ends the body and waits for the response; statuses as http_get; put is gone
- * in any case. ERR_INVALID when less than length was pushed. ret_response as
- * http_get.
+ * Ends the body and waits for the response; statuses as http_get; put is gone in any case.
+ * ERR_INVALID when less than length was pushed. ret_response as http_get.
  */
 MUST_USE enum status http_put_finish(struct http_put *put,
                                      struct http_response *ret_response,
                                      struct error *reterr_error);
-/* Breaks the connection, so the server sees an incomplete body. NULL is fine.
- */
+/* Breaks the connection, so the server sees an incomplete body. NULL is fine. */
 void http_put_abort(struct http_put *put);
 
 /* --- many fetches at once
@@ -137,8 +135,7 @@ struct http_fetcher_options {
     int64_t stall_ms;
 };
 
-/* The end of one fetch: status and error as http_get. May add further fetches.
- */
+/* The end of one fetch: status and error as http_get. May add further fetches. */
 typedef void http_fetch_done(void *user,
                              enum status status,
                              const struct http_response *response,
@@ -149,8 +146,7 @@ MUST_USE enum status http_fetcher_open(const struct http_fetcher_options *option
                                        struct error *reterr_error);
 /* Fetches not done are dropped without their done callback. NULL is fine. */
 void http_fetcher_close(struct http_fetcher *fetcher);
-/* Adds a GET; everything in options is copied but user. ret_fetch may be NULL.
- */
+/* Adds a GET; everything in options is copied but user. ret_fetch may be NULL. */
 MUST_USE enum status http_fetcher_add(struct http_fetcher *fetcher,
                                       const struct http_request_options *options,
                                       http_fetch_done *done,
@@ -159,10 +155,9 @@ MUST_USE enum status http_fetcher_add(struct http_fetcher *fetcher,
 /* done comes with ERR_CANCELLED from the next http_fetcher_run. */
 void http_fetch_cancel(struct http_fetch *fetch);
 /*
- * Moves data and calls back until at least one fetch is done, http_fetcher_wake
- * was called, or wait_ms have passed (0: only what is possible at once).
- * Returns how many fetches are left. Callbacks may block; the time they take is
- * not counted as a stall.
+ * Moves data and calls back until at least one fetch is done, http_fetcher_wake was called, or
+ * wait_ms have passed (0: only what is possible at once). Returns how many fetches are left.
+ * Callbacks may block; the time they take is not counted as a stall.
  */
 size_t http_fetcher_run(struct http_fetcher *fetcher, int64_t wait_ms);
 size_t http_fetcher_count(const struct http_fetcher *fetcher);

@@ -1,11 +1,9 @@
 /*
- * http_server.h - the HTTP/1.1 server of the bulk bytes and of the pages people
- * read.
+ * http_server.h - the HTTP/1.1 server of the bulk bytes and of the pages people read.
  *
- * Two ways to run: HTTP_POOL, a few threads that share all connections and
- * whose handlers must not block (they may answer later, from another thread);
- * HTTP_THREAD_EACH, one thread per connection, whose handlers may block on
- * disks and on the next host of a pipeline.
+ * Two ways to run: HTTP_POOL, a few threads that share all connections and whose handlers must not
+ * block (they may answer later, from another thread); HTTP_THREAD_EACH, one thread per connection,
+ * whose handlers may block on disks and on the next host of a pipeline.
  */
 #ifndef MILLRACE_LIB_NET_HTTP_SERVER_H
 #define MILLRACE_LIB_NET_HTTP_SERVER_H
@@ -28,41 +26,36 @@ enum http_threading {
 };
 
 enum {
-    HTTP_SERVER_CONNECTIONS = 512,        /* unless told otherwise */
-    HTTP_SERVER_IDLE_MS = 60 * 1000,      /* a silent connection is closed, unless told otherwise */
+    HTTP_SERVER_CONNECTIONS = 512,   /* unless told otherwise */
+    HTTP_SERVER_IDLE_MS = 60 * 1000, /* a silent connection is closed, unless told otherwise */
+    HTTP_SERVER_GRACE_MS = 1000,
     HTTP_SERVER_BLOCK_BYTES = 512 * 1024, /* a file is read and sent in such pieces */
 };
 
 /*
- * What to do with one method and path. Callbacks come in this order, one at a
- * time per request: begin, chunk*, handle, end. All run on a thread of the
- * server.
+ * What to do with one method and path. Callbacks come in this order, one at a time per request:
+ * begin, chunk*, handle, end. All run on a thread of the server.
  */
 struct http_route {
     const char *method; /* "GET" (answers HEAD too), "PUT", ... */
     const char *prefix; /* of the path; the longest that fits wins */
-    /* The largest body collected for http_request_body when chunk is NULL; 0: a
-     * body is refused. */
+    /* The largest body collected for http_request_body when chunk is NULL; 0: a body is refused. */
     size_t body_bytes_max;
     /*
-     * The headers are here, the body is not. May reply already, for example a
-     * refusal; then the body is not read, and chunk and handle are not called.
-     * May be NULL.
+     * The headers are here, the body is not. May reply already, for example a refusal; then the
+     * body is not read, and chunk and handle are not called. May be NULL.
      */
     void (*begin)(void *user, struct http_request *request);
     /*
-     * The next piece of the body, borrowed. Not OK: the rest is thrown away
-     * without further calls, and handle finds the status in
-     * http_request_body_status. May be NULL, see body_bytes_max.
+     * The next piece of the body, borrowed. Not OK: the rest is thrown away without further calls,
+     * and handle finds the status in http_request_body_status. May be NULL, see body_bytes_max.
      */
     enum status (*chunk)(void *user, struct http_request *request, struct slice data);
-    /* The request is complete. Replies once, here or (HTTP_POOL or not) later
-     * from any thread. */
+    /* The request is complete. Replies once, here or later from any thread. */
     void (*handle)(void *user, struct http_request *request);
     /*
-     * The request is over, its response sent (is_complete) or its connection
-     * lost; releases what http_request_set_state holds. request is gone after it.
-     * Exactly once. May be NULL.
+     * The request is over, its response sent (is_complete) or its connection lost; releases what
+     * http_request_set_state holds. request is gone after it. Exactly once. May be NULL.
      */
     void (*end)(void *user, struct http_request *request, bool is_complete);
 };
@@ -70,20 +63,21 @@ struct http_route {
 struct http_server_options {
     const char *address; /* "127.0.0.1:0", loopback only; port 0: any free port */
     enum http_threading threading;
-    unsigned threads;                /* HTTP_POOL: 0: 2 */
-    unsigned connections_max;        /* 0: HTTP_SERVER_CONNECTIONS; more wait to be
-                                        accepted */
-    int64_t idle_ms;                 /* 0: HTTP_SERVER_IDLE_MS; rounded up to whole seconds */
-    bool use_sendfile;               /* files by sendfile(2) instead of by
-                                        HTTP_SERVER_BLOCK_BYTES pieces */
+    unsigned threads;         /* HTTP_POOL: 0: 2 */
+    unsigned connections_max; /* 0: HTTP_SERVER_CONNECTIONS; more wait to be
+                                 accepted */
+    int64_t idle_ms;          /* 0: HTTP_SERVER_IDLE_MS; rounded up to whole seconds */
+    int64_t grace_ms;  /* http_server_close waits so long for responses; 0: HTTP_SERVER_GRACE_MS */
+    bool use_sendfile; /* files by sendfile(2) instead of by
+                          HTTP_SERVER_BLOCK_BYTES pieces */
     const struct http_route *routes; /* borrowed until closed */
     size_t route_count;
     void *user; /* of all callbacks */
 };
 
 /*
- * Starts to listen and to serve. Fails with ERR_INVALID for a bad address,
- * ERR_DENIED when it is not loopback, ERR_BUSY when the port is in use.
+ * Starts to listen and to serve. Fails with ERR_INVALID for a bad address, ERR_DENIED when it is
+ * not loopback, ERR_BUSY when the port is in use.
  */
 MUST_USE enum status http_server_open(const struct http_server_options *options,
                                       struct http_server **ret_server,
@@ -92,8 +86,8 @@ uint16_t http_server_port(const struct http_server *server);
 /* Stops accepting; new requests get 503. Returns at once. */
 void http_server_stop(struct http_server *server);
 /*
- * Stops, waits until every request whose handle has returned without a reply
- * has got one, then cuts the connections. NULL is fine. Never on a thread of
+ * Stops, waits up to grace_ms for the requests in progress, then until everybody who holds a
+ * request has replied, and cuts the connections that are left. NULL is fine. Never on a thread of
  * the server.
  */
 void http_server_close(struct http_server *server);
@@ -106,8 +100,7 @@ const char *http_request_rest(const struct http_request *request);
 /* NULL when absent; "" when without a value. Names of headers in any case. */
 const char *http_request_query(const struct http_request *request, const char *name);
 const char *http_request_header(const struct http_request *request, const char *name);
-/* The token of "Authorization: Bearer <token>", or of the query argument
- * "token", or empty. */
+/* The token of "Authorization: Bearer <token>", or of the query argument "token", or empty. */
 struct slice http_request_bearer(const struct http_request *request);
 /* "127.0.0.1:4711"; for logs. */
 const char *http_request_peer(const struct http_request *request);
@@ -120,22 +113,21 @@ enum status http_request_body_status(const struct http_request *request);
 void http_request_set_state(struct http_request *request, void *state);
 void *http_request_state(const struct http_request *request);
 
-/* Adds a header (copied) to the coming reply. CHECKs that it holds no control
- * character. */
+/* Adds a header (copied) to the coming reply. A control character in value becomes '?'. */
 void http_reply_header(struct http_request *request, const char *name, const char *value);
 /* Replies with body (copied). content_type NULL: none. */
 void http_reply(struct http_request *request,
                 unsigned code,
                 const char *content_type,
                 struct slice body);
-/* Replies with status's code, its name in HTTP_STATUS_HEADER, and text and a
- * newline as the body. */
+/*
+ * Replies with status's code, its name in HTTP_STATUS_HEADER, and text and a newline as the body.
+ */
 void http_reply_error(struct http_request *request, enum status status, const char *text);
 /*
- * Replies with the bytes [offset, offset + length) of fd (taken), or the part
- * of them the request's Range header asks for (206), or 416 when it asks for
- * none of them. A read that fails or finds the end too early breaks the
- * connection, so the client notices.
+ * Replies with the bytes [offset, offset + length) of fd (taken), or the part of them the request's
+ * Range header asks for (206), or 416 when it asks for none of them. A read that fails or finds the
+ * end too early breaks the connection, so the client notices.
  */
 void http_reply_file(struct http_request *request,
                      const char *content_type,
@@ -146,9 +138,8 @@ void http_reply_file(struct http_request *request,
 /* The source of a streamed reply. */
 struct http_stream {
     /*
-     * Writes 1..room bytes at data and says how many; 0: the end. Not OK: the
-     * connection breaks. On a thread of the server; blocking is fine with
-     * HTTP_THREAD_EACH only.
+     * Writes 1..room bytes at data and says how many; 0: the end. Not OK: the connection breaks. On
+     * a thread of the server; blocking is fine with HTTP_THREAD_EACH only.
      */
     enum status (*read)(
         void *state, uint64_t offset, uint8_t *data, size_t room, size_t *ret_length);

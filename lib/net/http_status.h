@@ -1,14 +1,10 @@
-/*
- * http_status.h - an enum status over HTTP: the nearest number, and the exact
- * name in a header.
- */
+/* http_status.h - an enum status over HTTP: the nearest number, and the exact name in a header. */
 #ifndef MILLRACE_LIB_NET_HTTP_STATUS_H
 #define MILLRACE_LIB_NET_HTTP_STATUS_H
 
 #include "lib/base/status.h"
 
-/* Response header with the name of an enum status, for example "ERR_CORRUPT".
- */
+/* Response header with the name of an enum status, for example "ERR_CORRUPT". */
 #define HTTP_STATUS_HEADER "millrace-status"
 
 /* OK gives 200. */

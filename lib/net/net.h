@@ -1,6 +1,6 @@
 /*
- * net.h - the process-wide part of lib/net: start and stop of the libraries
- * below it, the log they write to, and addresses.
+ * net.h - the process-wide part of lib/net: start and stop of the libraries below it, the log they
+ * write to, and addresses.
  */
 #ifndef MILLRACE_LIB_NET_NET_H
 #define MILLRACE_LIB_NET_NET_H
@@ -18,24 +18,22 @@ enum net_log_level {
     NET_LOG_ERROR,
 };
 
-/* Called from any thread, also from threads of the libraries; text has no
- * newline. */
+/* Called from any thread, also from threads of the libraries; text has no newline. */
 struct net_log {
     void (*write)(void *user, enum net_log_level level, const char *text); /* NULL: silence */
     void *user;
 };
 
 /*
- * Starts the libraries, once per process, before any other function of lib/net
- * but those of token.h and fd_pass.h. The threads they start have all signals
- * blocked. From here to net_close the process must not fork without an
- * immediate exec: fork helpers first. log (copied; NULL: silence) stays in use
- * until net_close returns. Fails with ERR_INTERNAL when a library does not
- * start.
+ * Starts the libraries, once per process, before any other function of lib/net but those of token.h
+ * and fd_pass.h. The threads they start have all signals blocked. From here to net_close the
+ * process must not fork without an immediate exec: fork helpers first. log (copied; NULL: silence)
+ * stays in use until net_close returns. Fails with ERR_INTERNAL when a library does not start.
  */
 MUST_USE enum status net_open(const struct net_log *log, struct error *reterr_error);
-/* Waits until the libraries have let go of everything. All servers and clients
- * are closed before. */
+/*
+ * Waits until the libraries have let go of everything. All servers and clients are closed before.
+ */
 void net_close(void);
 
 enum {
@@ -51,21 +49,18 @@ struct net_address {
 };
 
 /*
- * Reads "host:port", "[ipv6]:port" or "port" alone, which means loopback.
- * ERR_INVALID, naming what is wrong, for anything else.
+ * Reads "host:port", "[ipv6]:port" or "port" alone, which means loopback. ERR_INVALID, naming what
+ * is wrong, for anything else.
  */
 MUST_USE enum status net_address_parse(const char *text,
                                        struct net_address *ret_address,
                                        struct error *reterr_error);
-/* Writes "host:port", brackets where needed; text has room for
- * NET_ADDRESS_BYTES. */
+/* Writes "host:port", brackets where needed; text has room for NET_ADDRESS_BYTES. */
 void net_address_format(const struct net_address *address, char *text);
-/* True for 127.0.0.0/8 and ::1. A host name is not loopback, whatever it
- * resolves to. */
+/* True for 127.0.0.0/8 and ::1. A host name is not loopback, whatever it resolves to. */
 bool net_address_is_loopback(const struct net_address *address);
 
-/* Certificates of one process in PEM form, borrowed. With them both sides prove
- * who they are. */
+/* Certificates of one process in PEM form, borrowed. With them both sides prove who they are. */
 struct net_credentials {
     struct slice certificate; /* this process's, with intermediates */
     struct slice key;         /* its private key, PKCS#8 */

@@ -1,10 +1,9 @@
 /*
- * rpc.h - calls over gRPC: one request, one response, bytes in, bytes out.
- * Knows no message.
+ * rpc.h - calls over gRPC: one request, one response, bytes in, bytes out. Knows no message.
  *
- * Threads: the server hands requests to its own threads, the client calls back
- * on its one thread. Such a callback must not block: it posts to somebody's
- * mailbox and returns. Replies and calls may be made from any thread.
+ * Threads: the server hands requests to its own threads, the client calls back on its one thread.
+ * Such a callback must not block: it posts to somebody's mailbox and returns. Replies and calls may
+ * be made from any thread.
  */
 #ifndef MILLRACE_LIB_NET_RPC_H
 #define MILLRACE_LIB_NET_RPC_H
@@ -40,12 +39,10 @@ enum rpc_code {
     RPC_UNAUTHENTICATED = 16,
 };
 
-/* Trailing metadata that carries the name of an enum status, for example
- * "ERR_SAFE_MODE". */
+/* Trailing metadata that carries the name of an enum status, for example "ERR_SAFE_MODE". */
 #define RPC_STATUS_KEY "millrace-status"
 
-/* The code that says nearest what status says, for clients that do not know
- * RPC_STATUS_KEY. */
+/* The code that says nearest what status says, for clients that do not know RPC_STATUS_KEY. */
 enum rpc_code rpc_code_from_status(enum status status);
 /* The status for a code without RPC_STATUS_KEY; RPC_OK gives OK. */
 enum status rpc_code_status(enum rpc_code code);
@@ -81,41 +78,37 @@ struct rpc_server_options {
                                  RPC_RESOURCE_EXHAUSTED */
     const struct net_credentials *credentials; /* NULL: plain, loopback only. Else mutual TLS */
     /*
-     * Takes request, which is answered exactly once, here or later, from any
-     * thread, by rpc_request_reply or rpc_request_fail. On a server thread: must
-     * not block.
+     * Takes request, which is answered exactly once, here or later, from any thread, by
+     * rpc_request_reply or rpc_request_fail. On a server thread: must not block.
      */
     void (*handle)(void *user, struct rpc_request *request);
     /*
-     * The caller of a request with this tag has gone (cancelled, died, deadline
-     * over) before the answer. It must still be answered; the answer is thrown
-     * away. At most once per request, never before its handle has returned; when
-     * the answer is on its way at this moment, the call may come just after it,
-     * so tags are not used again. May be NULL. Must not block.
+     * The caller of a request with this tag has gone (cancelled, died, deadline over) before the
+     * answer. It must still be answered; the answer is thrown away. At most once per request, never
+     * before its handle has returned; when the answer is on its way at this moment, the call may
+     * come just after it, so tags are not used again. May be NULL. Must not block.
      */
     void (*cancelled)(void *user, uint64_t tag);
     void *user;
 };
 
 /*
- * Starts to listen and to serve. Fails with ERR_INVALID for a bad address,
- * ERR_DENIED when it is not loopback and credentials are missing, ERR_BUSY when
- * the port is in use.
+ * Starts to listen and to serve. Fails with ERR_INVALID for a bad address, ERR_DENIED when it is
+ * not loopback and credentials are missing, ERR_BUSY when the port is in use.
  */
 MUST_USE enum status rpc_server_open(const struct rpc_server_options *options,
                                      struct rpc_server **ret_server,
                                      struct error *reterr_error);
 uint16_t rpc_server_port(const struct rpc_server *server);
 /*
- * Begins to stop: the port closes, new calls are refused, calls in progress go
- * on. Returns at once. For shells that answer their held calls on the thread
- * that will call rpc_server_close.
+ * Begins to stop: the port closes, new calls are refused, calls in progress go on. Returns at once.
+ * For shells that answer their held calls on the thread that will call rpc_server_close.
  */
 void rpc_server_stop(struct rpc_server *server);
 /*
- * Stops (if not yet done), waits up to grace_ms for calls in progress, cancels
- * the rest (their cancelled callbacks run), and waits until every request has
- * been answered by its holder. NULL is fine. Never on a thread of the server.
+ * Stops (if not yet done), waits up to grace_ms for calls in progress, cancels the rest (their
+ * cancelled callbacks run), and waits until every request has been answered by its holder. NULL is
+ * fine. Never on a thread of the server.
  */
 void rpc_server_close(struct rpc_server *server, int64_t grace_ms);
 
@@ -130,8 +123,7 @@ bool rpc_request_metadata(const struct rpc_request *request,
 struct slice rpc_request_peer(const struct rpc_request *request);
 /* Milliseconds left; 0 when over; RPC_NO_DEADLINE. */
 int64_t rpc_request_remaining_ms(const struct rpc_request *request);
-/* A number of the holder's own, given to the cancelled callback. Set it inside
- * handle. */
+/* A number of the holder's own, given to the cancelled callback. Set it inside handle. */
 void rpc_request_set_tag(struct rpc_request *request, uint64_t tag);
 uint64_t rpc_request_tag(const struct rpc_request *request);
 bool rpc_request_is_cancelled(struct rpc_request *request);
@@ -139,9 +131,8 @@ bool rpc_request_is_cancelled(struct rpc_request *request);
 /* Answers with body (copied) and releases the request. */
 void rpc_request_reply(struct rpc_request *request, struct slice body);
 /*
- * Answers with a failure and releases the request. code is not RPC_OK.
- * status_name travels as RPC_STATUS_KEY (NULL: none). text: UTF-8 for a person,
- * cut at RPC_TEXT_BYTES.
+ * Answers with a failure and releases the request. code is not RPC_OK. status_name travels as
+ * RPC_STATUS_KEY (NULL: none). text: UTF-8 for a person, cut at RPC_TEXT_BYTES.
  */
 void rpc_request_fail(struct rpc_request *request,
                       enum rpc_code code,
@@ -176,8 +167,7 @@ struct rpc_result {
     struct slice body;        /* the response; empty unless RPC_OK */
 };
 
-/* On the client's thread, exactly once per call that was started. Must not
- * block. */
+/* On the client's thread, exactly once per call that was started. Must not block. */
 typedef void rpc_call_done(void *user, const struct rpc_result *result);
 
 struct rpc_call_options {
@@ -188,22 +178,19 @@ struct rpc_call_options {
                             false: fails at once */
 };
 
-/* channel_options (copied, credentials too; NULL: all defaults) serve
- * rpc_client_channel. */
+/* channel_options (copied, credentials too; NULL: all defaults) serve rpc_client_channel. */
 MUST_USE enum status rpc_client_open(const struct rpc_channel_options *channel_options,
                                      struct rpc_client **ret_client,
                                      struct error *reterr_error);
 /*
- * Cancels the calls in flight, waits for their callbacks and closes all cached
- * channels; channels the caller opened are closed before. NULL is fine. Never
- * on the client's thread.
+ * Cancels the calls in flight, waits for their callbacks and closes all cached channels; channels
+ * the caller opened are closed before. NULL is fine. Never on the client's thread.
  */
 void rpc_client_close(struct rpc_client *client);
 
 /*
- * Opens a channel to address ("host:port"). It connects with the first call and
- * again after every loss, first after 100 ms, later every 500 ms. ERR_INVALID
- * for a bad address. options may be NULL.
+ * Opens a channel to address ("host:port"). It connects with the first call and again after every
+ * loss, first after 100 ms, later every 500 ms. ERR_INVALID for a bad address. options may be NULL.
  */
 MUST_USE enum status rpc_channel_open(struct rpc_client *client,
                                       const char *address,
@@ -213,9 +200,9 @@ MUST_USE enum status rpc_channel_open(struct rpc_client *client,
 /* Gives back one reference; calls in flight go on. NULL is fine. */
 void rpc_channel_close(struct rpc_channel *channel);
 /*
- * The client's channel to address, opened when it is not there. The caller's
- * reference: give it back with rpc_channel_close when the call is started. The
- * channels least recently used, beyond RPC_CLIENT_CHANNELS, are dropped.
+ * The client's channel to address, opened when it is not there. The caller's reference: give it
+ * back with rpc_channel_close when the call is started. The channels least recently used, beyond
+ * RPC_CLIENT_CHANNELS, are dropped.
  */
 MUST_USE enum status rpc_client_channel(struct rpc_client *client,
                                         struct slice address,
@@ -227,10 +214,9 @@ enum {
 };
 
 /*
- * Starts a call of path with body (copied). OK: done will be called once.
- * ERR_INVALID, without a callback: metadata that cannot be sent; ERR_CANCELLED:
- * the client is closing. ret_call (may be NULL) is the caller's reference, for
- * rpc_call_cancel; give it back with rpc_call_close.
+ * Starts a call of path with body (copied). OK: done will be called once. ERR_INVALID, without a
+ * callback: metadata that cannot be sent; ERR_CANCELLED: the client is closing. ret_call (may be
+ * NULL) is the caller's reference, for rpc_call_cancel; give it back with rpc_call_close.
  */
 MUST_USE enum status rpc_call_start(struct rpc_channel *channel,
                                     const char *path,
@@ -239,15 +225,13 @@ MUST_USE enum status rpc_call_start(struct rpc_channel *channel,
                                     rpc_call_done *done,
                                     void *user,
                                     struct rpc_call **ret_call);
-/* The callback comes soon with RPC_CANCELLED, unless the answer was faster. Any
- * thread. */
+/* The callback comes soon with RPC_CANCELLED, unless the answer was faster. Any thread. */
 void rpc_call_cancel(struct rpc_call *call);
 void rpc_call_close(struct rpc_call *call); /* NULL is fine; does not cancel */
 
 /*
- * Calls and waits. Returns the result's status; OK: ret_body (may be NULL), an
- * open buffer of the caller's, has been given the response; else the error says
- * why. Never on the client's thread.
+ * Calls and waits. Returns the result's status; OK: ret_body (may be NULL), an open buffer of the
+ * caller's, has been given the response; else the error says why. Never on the client's thread.
  */
 MUST_USE enum status rpc_call_wait(struct rpc_channel *channel,
                                    const char *path,

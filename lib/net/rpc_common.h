@@ -1,6 +1,4 @@
-/*
- * rpc_common.h - what the two sides of rpc.h share; for nobody else.
- */
+/* rpc_common.h - what the two sides of rpc.h share; for nobody else. */
 #ifndef MILLRACE_LIB_NET_RPC_COMMON_H
 #define MILLRACE_LIB_NET_RPC_COMMON_H
 
@@ -41,16 +39,14 @@ grpc_slice rpc_slice_copy(struct slice slice);
 struct slice rpc_slice_borrow(const grpc_slice *slice);
 /* A byte buffer with a copy of body. */
 grpc_byte_buffer *rpc_buffer_make(struct slice body);
-/* Moves the content of buffer (destroyed) into a new slice; false when it
- * cannot be read. */
+/* Moves the content of buffer (destroyed) into a new slice; false when it cannot be read. */
 bool rpc_buffer_take(grpc_byte_buffer *buffer, grpc_slice *ret_slice);
 /* The first value under key. */
 bool rpc_metadata_find(const grpc_metadata_array *metadata,
                        const char *key,
                        struct slice *ret_value);
 
-/* PEM texts as the library wants them; NULL when memory is gone. Free with
- * mem_free. */
+/* PEM texts as the library wants them; NULL when memory is gone. Free with mem_free. */
 char *rpc_string_copy(struct slice slice);
 
 #endif

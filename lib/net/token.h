@@ -1,7 +1,6 @@
 /*
- * token.h - who is calling: texts signed with the cluster's secret
- * (HMAC-SHA256), carried as "authorization: Bearer <token>" in metadata and
- * HTTP headers. Form: docs/protocols/token.md.
+ * token.h - who is calling: texts signed with the cluster's secret (HMAC-SHA256), carried as
+ * "authorization: Bearer <token>" in metadata and HTTP headers. Form: docs/protocols/token.md.
  */
 #ifndef MILLRACE_LIB_NET_TOKEN_H
 #define MILLRACE_LIB_NET_TOKEN_H
@@ -32,16 +31,16 @@ struct token_claims {
 };
 
 /*
- * Loads the secret from path. ERR_NOT_FOUND; ERR_DENIED when others than its
- * owner, who must be this process's user, may read or write it; ERR_CORRUPT
- * when it is not a plain file of TOKEN_SECRET_BYTES.
+ * Loads the secret from path. ERR_NOT_FOUND; ERR_DENIED when others than its owner, who must be
+ * this process's user, may read or write it; ERR_CORRUPT when it is not a plain file of
+ * TOKEN_SECRET_BYTES.
  */
 MUST_USE enum status token_secret_load(const char *path,
                                        struct token_secret *ret_secret,
                                        struct error *reterr_error);
 /*
- * The same, but makes the file (mode 0600, synced) from random bytes when there
- * is none. Processes that do so at once all get the same secret.
+ * The same, but makes the file (mode 0600, synced) from random bytes when there is none. Processes
+ * that do so at once all get the same secret.
  */
 MUST_USE enum status token_secret_load_or_create(const char *path,
                                                  struct token_secret *ret_secret,
@@ -50,9 +49,8 @@ MUST_USE enum status token_secret_load_or_create(const char *path,
 void token_secret_close(struct token_secret *secret);
 
 /*
- * Writes a token, NUL-terminated, to token (room for TOKEN_BYTES). ERR_INVALID:
- * an empty subject or audience, one longer than TOKEN_NAME_BYTES, or a time
- * below 0.
+ * Writes a token, NUL-terminated, to token (room for TOKEN_BYTES). ERR_INVALID: an empty subject or
+ * audience, one longer than TOKEN_NAME_BYTES, or a time below 0.
  */
 MUST_USE enum status token_sign(const struct token_secret *secret,
                                 const char *subject,
@@ -61,9 +59,9 @@ MUST_USE enum status token_sign(const struct token_secret *secret,
                                 char *token,
                                 struct error *reterr_error);
 /*
- * ERR_UNAUTHENTICATED, and a text that says which: not a token, not signed with
- * this secret, expired, or meant for another audience. The time taken does not
- * tell how much of a forgery was right.
+ * ERR_UNAUTHENTICATED, and a text that says which: not a token, not signed with this secret,
+ * expired, or meant for another audience. The time taken does not tell how much of a forgery was
+ * right.
  */
 MUST_USE enum status token_verify(const struct token_secret *secret,
                                   struct slice token,
@@ -89,15 +87,15 @@ struct credential_server_options {
     void *user;
 };
 
-/* Fails as fd_pass_server_open does. Names are those of the host's user
- * database, else the number. */
+/*
+ * Fails as fd_pass_server_open does. Names are those of the host's user database, else the number.
+ */
 MUST_USE enum status credential_server_open(const struct credential_server_options *options,
                                             struct credential_server **ret_server,
                                             struct error *reterr_error);
 void credential_server_close(struct credential_server *server); /* NULL is fine */
 
-/* Fetches the caller's own token into token (room for TOKEN_BYTES) and when it
- * ends. */
+/* Fetches the caller's own token into token (room for TOKEN_BYTES) and when it ends. */
 MUST_USE enum status credential_fetch(const char *path,
                                       int64_t timeout_ms,
                                       char *token,
