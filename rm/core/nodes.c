@@ -168,9 +168,13 @@ static void node_gone(struct rm *rm, struct rm_node *node, enum rm_node_event ev
             rm_answer_add_lost_node(rm, app, node->node_id);
     }
     const char *why = event == RM_NODE_LOSE ? "the node was lost" : "the node was shut down";
-    while (node->allocations.first != NULL)
-        rm_allocation_end(rm, node->allocations.first->object, RM_EXIT_ABORTED,
-                          slice_from_string(why));
+    while (node->allocations.first != NULL) {
+        struct rm_allocation *allocation = node->allocations.first->object;
+        /* A master's launch may have been heard before it was acknowledged. */
+        if (allocation->state != RM_ALLOCATION_GRANTED || allocation->is_master)
+            rm_node_add_gone(node, allocation->id);
+        rm_allocation_end(rm, allocation, RM_EXIT_ABORTED, slice_from_string(why));
+    }
     node->ceiling = node->capacity;
 }
 
@@ -212,6 +216,7 @@ void rm_node_close(struct rm *rm, struct rm_node *node)
     arena_close(node->arena);
     arena_close(node->taken_arena);
     mem_free(node->commands);
+    mem_free(node->gone);
     mem_free(node);
 }
 
@@ -291,10 +296,7 @@ void rm_node_register(struct rm *rm, const struct event *event)
     node_join(rm, node);
     node_heard(rm, node);
     rm_command_restart(rm, node);
-    struct container_id *kill =
-        ARENA_ARRAY(rm->actions->arena, struct container_id, request->containers_count);
-    size_t kill_count = 0;
-    rm_node_reconcile(rm, node, request, is_first, kill, &kill_count);
+    rm_node_reconcile(rm, node, request, is_first);
     node->ceiling = node->capacity;
     if (node->used.memory_bytes > node->ceiling.memory_bytes)
         node->ceiling.memory_bytes = node->used.memory_bytes;
@@ -305,8 +307,8 @@ void rm_node_register(struct rm *rm, const struct event *event)
         .heartbeat_interval_ms = (uint64_t)rm->settings.node_heartbeat_interval_ms,
         .epoch = rm->epoch,
         .cluster_timestamp = rm->cluster_timestamp,
-        .kill = kill,
-        .kill_count = kill_count};
+        .kill = node->gone,
+        .kill_count = node->gone_count};
     actions_reply(rm->actions, event->call, &rm_register_node_response_type, &response);
 }
 
@@ -323,6 +325,7 @@ void rm_node_heartbeat(struct rm *rm, const struct event *event)
     if (node == NULL)
         return;
     node_heard(rm, node);
+    node->gone_count = 0; /* it has the registration's answer */
     end_hold(rm, node, ERR_CANCELLED, "a newer heartbeat came");
     rm_command_acknowledge(rm, node, request->acknowledged);
     for (size_t i = 0; i < request->started_count; i++) {

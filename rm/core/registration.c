@@ -2,26 +2,28 @@
  * registration.c - a node's containers and this machine's allocations are made to agree when the
  * node registers, and whenever it says that a container has completed.
  */
-#include "lib/base/check.h"
+#include "lib/base/mem.h"
 #include "rm/core/state.h"
 
-/* True when the container may go on: its application's current attempt is, or may be, alive. */
+/*
+ * True when the container may go on: its application's current attempt is, or may be, alive, and
+ * has not yet been told what is left of it.
+ */
 static bool is_wanted(const struct rm *rm, const struct rm_app *app, struct container_id id)
 {
     if (app == NULL || rm_app_is_over(app) || id.app_attempt != app->report.app_attempt)
         return false;
     /* Of this epoch it would be known; what is not was given up. */
+    bool is_recovering = rm->now_ms < rm->recovering_until_ms;
     return id.epoch < rm->epoch && (app->attempt.state == RM_ATTEMPT_RECOVERING ||
-                                    app->attempt.state == RM_ATTEMPT_REGISTERED);
+                                    (app->attempt.state == RM_ATTEMPT_REGISTERED && is_recovering));
 }
 
 /* A running container that is not known here. */
 static void take_over(struct rm *rm,
                       struct rm_node *node,
                       const struct rm_container_status *status,
-                      bool is_first,
-                      struct container_id *kill,
-                      size_t *kill_count)
+                      bool is_first)
 {
     struct rm_app *app = rm_app_find(rm, status->container.app);
     bool is_wanted_here = is_first && is_wanted(rm, app, status->container);
@@ -35,29 +37,27 @@ static void take_over(struct rm *rm,
         return;
     }
     rm_allocation_apply(rm, allocation, RM_ALLOCATION_KILL);
-    kill[(*kill_count)++] = status->container;
+    rm_node_add_gone(node, status->container);
 }
 
 static void reconcile_listed(struct rm *rm,
                              struct rm_node *node,
                              const struct rm_container_status *status,
-                             bool is_first,
-                             struct container_id *kill,
-                             size_t *kill_count)
+                             bool is_first)
 {
     struct rm_allocation *allocation = rm_allocation_find(rm, status->container);
     if (allocation == NULL) {
-        take_over(rm, node, status, is_first, kill, kill_count);
+        take_over(rm, node, status, is_first);
         return;
     }
     if (allocation->node != node) {
-        kill[(*kill_count)++] = status->container; /* RM-4: it is elsewhere */
+        rm_node_add_gone(node, status->container); /* RM-4: it is elsewhere */
         return;
     }
     allocation->is_listed = true;
     rm_command_drop_container(node, status->container);
     if (allocation->state == RM_ALLOCATION_KILLING)
-        kill[(*kill_count)++] = status->container;
+        rm_node_add_gone(node, status->container);
     else
         rm_allocation_start(rm, allocation);
 }
@@ -73,6 +73,7 @@ static void reconcile_unlisted(struct rm *rm, struct rm_node *node)
             continue;
         if (allocation->state == RM_ALLOCATION_RUNNING ||
             allocation->state == RM_ALLOCATION_KILLING) {
+            rm_node_add_gone(node, allocation->id);
             rm_allocation_end(rm, allocation, RM_EXIT_ABORTED,
                               slice_from_string("the node came back without the container"));
             link = node->allocations.first; /* that may have ended others, the next one, too */
@@ -103,12 +104,21 @@ static void reconcile_apps(struct rm *rm,
     }
 }
 
+void rm_node_add_gone(struct rm_node *node, struct container_id container)
+{
+    for (size_t i = 0; i < node->gone_count; i++) {
+        if (container_id_equal(node->gone[i], container))
+            return;
+    }
+    node->gone =
+        mem_reserve(node->gone, node->gone_count, &node->gone_capacity, sizeof(node->gone[0]));
+    node->gone[node->gone_count++] = container;
+}
+
 void rm_node_reconcile(struct rm *rm,
                        struct rm_node *node,
                        const struct rm_register_node_request *request,
-                       bool is_first,
-                       struct container_id *kill,
-                       size_t *kill_count)
+                       bool is_first)
 {
     for (size_t i = 0; i < request->containers_count; i++) {
         const struct rm_container_status *status = &request->containers[i];
@@ -117,7 +127,7 @@ void rm_node_reconcile(struct rm *rm,
         if (status->state == CONTAINER_COMPLETED)
             rm_node_take_completed(rm, node, status);
         else
-            reconcile_listed(rm, node, status, is_first, kill, kill_count);
+            reconcile_listed(rm, node, status, is_first);
     }
     reconcile_unlisted(rm, node);
     reconcile_apps(rm, node, request);

@@ -47,9 +47,10 @@
  *     is void. An incarnation below the highest seen is ERR_STALE (a copy of the node's
  *     directory). `containers`: all that are localizing, run, are being killed, or completed
  *     unacknowledged; `apps`: all applications with directories. The answer's `kill` names
- *     containers to kill; kill and report them COMPLETED. A container the resource manager counted
- *     as started but that is not listed has completed with -100. Completed ones that are listed
- *     are acknowledged by the answer.
+ *     containers to kill and report COMPLETED, as by NODE_KILL_CONTAINER; among them may be some
+ *     that are not there, which a master may still try to start. A container the resource manager
+ *     counted as started but that is not listed has completed with -100. Completed ones that are
+ *     listed are acknowledged by the answer.
  *   - A container of an earlier epoch is taken over at the node's first registration after a
  *     restart of the resource manager, if its application lives and it belongs to the current
  *     attempt. Anything else unknown is in `kill`. After a node was LOST all its containers are in

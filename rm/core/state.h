@@ -237,7 +237,10 @@ struct rm_node {
     struct rm_command *commands; /* unacknowledged */
     size_t command_count;
     size_t command_capacity;
-    uint64_t command_sequence;  /* of the last one made in this session */
+    uint64_t command_sequence; /* of the last one made in this session */
+    struct container_id *gone; /* given up while the node was away; see rm_node_add_gone */
+    size_t gone_count;
+    size_t gone_capacity;
     struct container_id *taken; /* completed statuses of the held heartbeat */
     size_t taken_count;
     struct arena *taken_arena;
@@ -485,13 +488,17 @@ void rm_node_register(struct rm *rm, const struct event *event);
 void rm_node_heartbeat(struct rm *rm, const struct event *event);
 void rm_node_completed(struct rm *rm, const struct event *event);
 void rm_node_unregister(struct rm *rm, const struct event *event);
-/* The containers a node brings along when it registers. Appends those to be killed to *kill. */
+/* Makes the allocations agree with the containers that a registering node brings along. */
 void rm_node_reconcile(struct rm *rm,
                        struct rm_node *node,
                        const struct rm_register_node_request *request,
-                       bool is_first,
-                       struct container_id *kill,
-                       size_t *kill_count);
+                       bool is_first);
+/*
+ * Remembers a container that was given up without the node's knowledge: its master may still be
+ * about to start it, so the node is told to kill and refuse it when it registers, until it says it
+ * knows.
+ */
+void rm_node_add_gone(struct rm_node *node, struct container_id container);
 /* A container on node has completed, as it says; known or not. */
 void rm_node_take_completed(struct rm *rm,
                             struct rm_node *node,

@@ -3,6 +3,7 @@ UNIT_TESTS += \
 	tests/unit/rm/test_applications \
 	tests/unit/rm/test_attempts \
 	tests/unit/rm/test_nodes \
+	tests/unit/rm/test_random \
 	tests/unit/rm/test_restart \
 	tests/unit/rm/test_room \
 	tests/unit/rm/test_tables
@@ -17,6 +18,7 @@ tests_unit_rm_test_allocate_LDADD = $(RM_UNIT_LIBS)
 tests_unit_rm_test_applications_LDADD = $(RM_UNIT_LIBS)
 tests_unit_rm_test_attempts_LDADD = $(RM_UNIT_LIBS)
 tests_unit_rm_test_nodes_LDADD = $(RM_UNIT_LIBS)
+tests_unit_rm_test_random_LDADD = $(RM_UNIT_LIBS)
 tests_unit_rm_test_restart_LDADD = $(RM_UNIT_LIBS)
 tests_unit_rm_test_room_LDADD = $(RM_UNIT_LIBS)
 tests_unit_rm_test_tables_LDADD = $(RM_UNIT_LIBS)

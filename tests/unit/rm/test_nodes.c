@@ -307,6 +307,23 @@ static void test_nodes__commands_wait_for_the_next_heartbeat(void)
     CU_ASSERT_TRUE(app_id_equal(node_command(&node, NODE_LAUNCH_MASTER, 1)->app, second));
 }
 
+static void test_nodes__given_up_grants_are_refused_later(void)
+{
+    struct rm_ask ask = ask_of(5, "*", 1);
+    master_allocate(&f, &master, &ask, 1);
+    struct container_id granted = master_hear(&f, &master)->grants[0].container;
+    fixture_pass_ms(&f, f.settings.node_lost_ms);
+    node_register(&f, &node, NULL, 0, NULL, 0);
+    CU_ASSERT_EQUAL_FATAL(registered()->kill_count, 2);
+    node_register(&f, &node, NULL, 0, NULL, 0); /* the answer was lost */
+    CU_ASSERT_EQUAL_FATAL(registered()->kill_count, 2);
+    CU_ASSERT_EQUAL(registered()->kill[0].sequence, RM_MASTER_SEQUENCE);
+    CU_ASSERT_TRUE(container_id_equal(registered()->kill[1], granted));
+    node_beat(&f, &node); /* it was not */
+    node_register(&f, &node, NULL, 0, NULL, 0);
+    CU_ASSERT_EQUAL(registered()->kill_count, 0);
+}
+
 static const struct unit_test tests[] = {
     {"test_nodes__users_are_refused",                           "Only daemons speak as node managers.",
      test_nodes__users_are_refused                                                                                                                               },
@@ -340,6 +357,8 @@ static const struct unit_test tests[] = {
      "A node that says good-bye takes its containers along at once.",                                     test_nodes__unregistered_node_is_gone_at_once          },
     {"test_nodes__commands_wait_for_the_next_heartbeat",
      "A held heartbeat whose caller has gone is forgotten; commands wait for the next one.",              test_nodes__commands_wait_for_the_next_heartbeat       },
+    {"test_nodes__given_up_grants_are_refused_later",
+     "A returning node learns what was given up meanwhile, also what it never started.",                  test_nodes__given_up_grants_are_refused_later          },
 };
 
 int main(int argument_count, char **arguments)
