@@ -27,7 +27,7 @@ enum {
     SERVER_THREADS = 2,
     SERVER_BACKLOG = 511,
     POOL_MEMORY_BYTES = 64 * 1024,  /* per connection, for headers and pieces of bodies */
-    EACH_MEMORY_BYTES = 512 * 1024, /* the same, where bodies are blocks */
+    EACH_MEMORY_BYTES = 128 * 1024, /* the same, where bodies are blocks */
     LOG_TEXT_BYTES = 512,
 };
 

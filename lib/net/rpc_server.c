@@ -509,8 +509,12 @@ static enum status server_bind(struct rpc_server *server,
     grpc_server_register_completion_queue(server->server, server->queue, NULL);
     int port = grpc_server_add_http2_port(server->server, text, credentials);
     grpc_server_credentials_release(credentials);
-    if (port <= 0)
-        return net_address_explain(address, error);
+    if (port <= 0) {
+        enum status status = net_address_explain(address, error);
+        if (status == ERR_INTERNAL && server->options.credentials != NULL)
+            status = error_set(error, ERR_INVALID, "the certificates for TLS cannot be used");
+        return status;
+    }
     server->port = (uint16_t)port;
     return OK;
 }
