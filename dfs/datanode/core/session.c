@@ -236,6 +236,7 @@ static void send_report_part(struct datanode *datanode, struct actions *actions)
         .node_id = datanode->settings.node.node_id,
         .session = datanode->session,
         .part = datanode->report_part,
+        .serial = datanode->report_serial,
         .blocks = blocks,
     };
     struct list_node *n = datanode->report_next;

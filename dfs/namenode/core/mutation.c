@@ -49,6 +49,9 @@ static void answer_again(struct namenode *nn, const struct mutation *mutation)
     case METHOD_NAMENODE_COMPLETE:
         namenode_reply_complete(nn, mutation->value);
         return;
+    case METHOD_NAMENODE_FENCE_OUTPUT: /* from the fence: a publish may have come between */
+        namenode_reply_fenced(nn, nn->event->message);
+        return;
     default: /* the others say only that it was done */
         namenode_reply(
             nn, arena_new(nn->actions->arena, method_info(mutation->method)->response->size + 1));

@@ -205,6 +205,7 @@ static void begin_session(struct namenode *nn,
     node->session = (rng_u64(&nn->rng) >> 1) | 1U;
     node->capacity_bytes = request->capacity_bytes;
     node->is_reporting = false;
+    node->report_serial = 0;
     node->report_next_part = 0;
     node->wants_report = false;
     node->report_due_ms = nn->now_ms + nn->settings.report_wait_ms;

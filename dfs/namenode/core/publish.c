@@ -31,13 +31,14 @@ static struct fence *fence_new(struct namenode *nn, struct slice key)
     return fence;
 }
 
-void namenode_fence_set(struct namenode *nn, struct slice key, uint64_t epoch)
+void namenode_fence_set(struct namenode *nn, struct slice key, uint64_t epoch, bool is_published)
 {
     struct fence *fence = map_get(nn->fences, key);
     if (fence == NULL) {
         fence = fence_new(nn, key);
     }
     fence->epoch = epoch;
+    fence->is_published = is_published;
     if (nn->fence_order.count > nn->settings.fences_max) {
         struct fence *oldest = list_pop(&nn->fence_order);
         CHECK(map_remove(nn->fences, oldest->key) == oldest);
@@ -64,24 +65,38 @@ static bool fence_lets_pass(struct namenode *nn, struct slice key, uint64_t epoc
     return true;
 }
 
-static void raise_fence(struct namenode *nn, struct slice key, uint64_t epoch)
+static bool is_published(const struct namenode *nn, struct slice key)
 {
     const struct fence *fence = map_get(nn->fences, key);
-    if (fence == NULL || fence->epoch != epoch) {
-        namenode_fence_set(nn, key, epoch);
-        namenode_record_fence(nn, key, epoch);
+    return fence != NULL && fence->is_published;
+}
+
+static void raise_fence(struct namenode *nn, struct slice key, uint64_t epoch, bool publishes)
+{
+    const struct fence *fence = map_get(nn->fences, key);
+    bool was_published = fence != NULL && fence->is_published;
+    if (fence == NULL || fence->epoch != epoch || (publishes && !was_published)) {
+        namenode_fence_set(nn, key, epoch, publishes || was_published);
+        namenode_record_fence(nn, key, epoch, publishes || was_published);
     }
 }
 
+/* Its answer is made from the fence, also for a repetition: a publish may have come between. */
 void namenode_fence_output(struct namenode *nn, const struct dfs_fence_output_request *request)
 {
     if (namenode_mutation_is_answered(nn, request->client_id, request->request_id) ||
         !fence_lets_pass(nn, request->key, request->epoch)) {
         return;
     }
-    raise_fence(nn, request->key, request->epoch);
+    raise_fence(nn, request->key, request->epoch, false);
     namenode_mutation_done(nn, request->client_id, request->request_id, 0);
-    namenode_reply(nn, &(struct dfs_fence_output_response){0});
+    namenode_reply_fenced(nn, request);
+}
+
+void namenode_reply_fenced(struct namenode *nn, const struct dfs_fence_output_request *request)
+{
+    namenode_reply(
+        nn, &(struct dfs_fence_output_response){.is_published = is_published(nn, request->key)});
 }
 
 /* --- verification -------------------------------------------------------------------- */
@@ -267,7 +282,7 @@ void namenode_publish_output(struct namenode *nn, const struct dfs_publish_outpu
         !verify_entries(nn, &publish)) {
         return;
     }
-    raise_fence(nn, request->key, request->epoch);
+    raise_fence(nn, request->key, request->epoch, true);
     uint64_t directory_id = install(nn, &publish);
     NAMENODE_TRACE(nn, "published key=%.*s epoch=%llu entries=%zu", SLICE_ARGS(request->key),
                    (unsigned long long)request->epoch, request->entries_count);

@@ -88,9 +88,9 @@ void namenode_record_format(struct namenode *nn)
     append_format(nn, nn->actions);
 }
 
-void namenode_record_fence(struct namenode *nn, struct slice key, uint64_t epoch)
+void namenode_record_fence(struct namenode *nn, struct slice key, uint64_t epoch, bool is_published)
 {
-    struct journal_fence_raised record = {.key = key, .epoch = epoch};
+    struct journal_fence_raised record = {.key = key, .epoch = epoch, .is_published = is_published};
     actions_journal(nn->actions, &journal_fence_raised_type, &record);
 }
 
@@ -119,7 +119,8 @@ void namenode_snapshot(const struct namenode *nn, struct actions *ret_actions)
     }
     for (const struct list_node *at = nn->fence_order.first; at != NULL; at = at->next) {
         const struct fence *fence = at->object;
-        struct journal_fence_raised record = {.key = fence->key, .epoch = fence->epoch};
+        struct journal_fence_raised record = {
+            .key = fence->key, .epoch = fence->epoch, .is_published = fence->is_published};
         actions_journal(ret_actions, &journal_fence_raised_type, &record);
     }
     for (const struct list_node *at = nn->mutation_order.first; at != NULL; at = at->next) {
@@ -211,7 +212,7 @@ void namenode_replay(struct namenode *nn, const struct message_type *type, const
         nn->reserved_up_to = record->up_to;
     } else if (type == &journal_fence_raised_type) {
         const struct journal_fence_raised *record = message;
-        namenode_fence_set(nn, record->key, record->epoch);
+        namenode_fence_set(nn, record->key, record->epoch, record->is_published);
     } else {
         CHECK(type == &journal_namenode_format_type);
         const struct journal_namenode_format *record = message;

@@ -142,14 +142,22 @@ void namenode_block_report(struct namenode *nn, const struct dfs_block_report_re
         return;
     }
     namenode_node_heard(nn, node);
-    if (request->part == 0) {
+    if (request->serial < node->report_serial) {
+        /* It comes late: changes told since are newer than what it says. */
+        namenode_reply(nn, &(struct dfs_block_report_response){0});
+        return;
+    }
+    if (request->part == 0 && request->serial > node->report_serial) {
         node->report++;
+        node->report_serial = request->serial;
         node->report_step = nn->step;
         node->report_next_part = 0;
         node->is_reporting = true;
     }
-    bool is_repeated = request->part + 1U == node->report_next_part;
-    if (!is_repeated && (!node->is_reporting || request->part != node->report_next_part)) {
+    bool is_repeated =
+        request->serial == node->report_serial && request->part < node->report_next_part;
+    if (!is_repeated && (request->serial != node->report_serial || !node->is_reporting ||
+                         request->part != node->report_next_part)) {
         namenode_fail(nn, ERR_INVALID, "part %u of a report is not the next", request->part);
         return;
     }

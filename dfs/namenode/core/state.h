@@ -125,6 +125,7 @@ struct inode {
     struct block **blocks;
     size_t block_count; /* sealed, then pending */
     size_t sealed_count;
+    uint64_t add_request_id; /* of the newest AddBlock; while under construction, not journaled */
     size_t block_capacity;
     bool overwrite;
     struct lease *lease; /* NULL unless under construction */
@@ -237,7 +238,8 @@ struct tracked {
     struct map_u64 *deletions; /* by block id */
     struct map_u64 *unknown;   /* by block id */
     /* Full report. */
-    uint64_t report; /* grows with each first part */
+    uint64_t report;        /* grows with each first part */
+    uint64_t report_serial; /* the node's own number of it, in this session */
     uint64_t report_step;
     uint32_t report_next_part;
     bool is_reporting;
@@ -264,7 +266,8 @@ struct mutation {
 
 struct fence {
     uint64_t epoch;
-    struct slice key; /* owned */
+    bool is_published; /* by this or an earlier epoch */
+    struct slice key;  /* owned */
     struct list_node in_order;
 };
 
@@ -484,8 +487,9 @@ void namenode_renew_lease(struct namenode *nn, const struct dfs_renew_lease_requ
 /* --- publish.c ----------------------------------------------------------------------- */
 
 void namenode_fence_output(struct namenode *nn, const struct dfs_fence_output_request *request);
+void namenode_reply_fenced(struct namenode *nn, const struct dfs_fence_output_request *request);
 void namenode_publish_output(struct namenode *nn, const struct dfs_publish_output_request *request);
-void namenode_fence_set(struct namenode *nn, struct slice key, uint64_t epoch);
+void namenode_fence_set(struct namenode *nn, struct slice key, uint64_t epoch, bool is_published);
 
 /* --- mutation.c ---------------------------------------------------------------------- */
 
@@ -508,7 +512,10 @@ void namenode_record_remove(struct namenode *nn, uint64_t file_id);
 void namenode_record_seal(struct namenode *nn, const struct block *block);
 void namenode_record_ids(struct namenode *nn);
 void namenode_record_format(struct namenode *nn);
-void namenode_record_fence(struct namenode *nn, struct slice key, uint64_t epoch);
+void namenode_record_fence(struct namenode *nn,
+                           struct slice key,
+                           uint64_t epoch,
+                           bool is_published);
 void namenode_replay(struct namenode *nn, const struct message_type *type, const void *message);
 
 /* --- block.c ------------------------------------------------------------------------- */

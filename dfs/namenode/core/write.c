@@ -191,6 +191,12 @@ void namenode_add_block(struct namenode *nn, const struct dfs_add_block_request 
         reply_block(nn, block);
         return;
     }
+    if (request->request_id <= file->add_request_id) {
+        /* It was overtaken: the block it got then has been sealed or given up since. */
+        namenode_fail(nn, ERR_STALE, "a later block of file %llu was added already",
+                      (unsigned long long)file->id);
+        return;
+    }
     block = request->abandoned_block_id == 0 ? NULL
                                              : find_pending(file, 0, request->abandoned_block_id);
     if (block != NULL) {
@@ -214,6 +220,7 @@ void namenode_add_block(struct namenode *nn, const struct dfs_add_block_request 
     }
     block = namenode_block_new(nn, file, namenode_new_id(nn), placement.block_bytes);
     block->request_id = request->request_id;
+    file->add_request_id = request->request_id;
     for (size_t i = 0; i < count; i++) {
         struct replica *replica = namenode_replica_new(nn, block, nodes[i]);
         namenode_replica_expect(nn, replica, NULL, INT64_MAX);

@@ -343,6 +343,7 @@ void node_report(struct test_node *node)
     struct dfs_block_report_request request = {
         .node_id = node->id,
         .session = node->session,
+        .serial = ++f.report_serial,
         .is_last = true,
         .blocks = node->disk,
         .blocks_count = node->disk_count,

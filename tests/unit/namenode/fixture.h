@@ -53,6 +53,7 @@ struct fixture {
     const char *user;
     uint64_t next_call;
     uint64_t next_request;
+    uint64_t report_serial;
     uint64_t client;
     /* The journal. */
     struct record *records;

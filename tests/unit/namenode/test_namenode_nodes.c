@@ -260,8 +260,11 @@ static void test_report__comes_in_parts_and_counts_when_the_last_is_in(void)
     given_nodes(3);
     (void)given_file("/file", 3, 0);
     struct test_node *node = &f.nodes[0];
-    struct dfs_block_report_request part = {
-        .node_id = node->id, .session = node->session, .blocks = &node->disk[0], .blocks_count = 1};
+    struct dfs_block_report_request part = {.node_id = node->id,
+                                            .session = node->session,
+                                            .blocks = &node->disk[0],
+                                            .blocks_count = 1,
+                                            .serial = ++f.report_serial};
     enum method method = METHOD_DATANODE_TRACKER_BLOCK_REPORT;
     CU_ASSERT_EQUAL(tracker_call("millrace", method, &part), OK);
     part.part = 2;
@@ -279,6 +282,19 @@ static void test_report__comes_in_parts_and_counts_when_the_last_is_in(void)
     CU_ASSERT_EQUAL(count_readable("/file", 0), 3);
     CU_ASSERT_EQUAL(count_readable("/file", 1), 3);
     CU_ASSERT_EQUAL(count_readable("/file", 2), 2);
+}
+
+static void test_report__that_comes_late_undoes_nothing(void)
+{
+    given_nodes(3);
+    (void)given_file("/file", 1, 0);
+    struct test_node *node = &f.nodes[0];
+    struct dfs_block_report_request late = {
+        .node_id = node->id, .session = node->session, .serial = f.report_serial, .is_last = true};
+    node_report(node);
+    enum method method = METHOD_DATANODE_TRACKER_BLOCK_REPORT;
+    CU_ASSERT_EQUAL(tracker_call("millrace", method, &late), OK);
+    CU_ASSERT_EQUAL(count_readable("/file", 0), 3);
 }
 
 static void test_report__a_block_sealed_meanwhile_is_kept(void)
@@ -663,6 +679,8 @@ static const struct unit_test tests[] = {
      test_report__replaces_what_was_known                                                                                                                                                  },
     {"test_report__comes_in_parts_and_counts_when_the_last_is_in",
      "A report in parts takes away only when the last part is in.",                                                          test_report__comes_in_parts_and_counts_when_the_last_is_in    },
+    {"test_report__that_comes_late_undoes_nothing",
+     "A report that comes late undoes nothing that was told since.",                                                         test_report__that_comes_late_undoes_nothing                   },
     {"test_report__a_block_sealed_meanwhile_is_kept",                  "A block sealed during a report is kept.",
      test_report__a_block_sealed_meanwhile_is_kept                                                                                                                                         },
     {"test_report__is_asked_for_when_it_does_not_come",
