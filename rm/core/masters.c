@@ -87,6 +87,14 @@ void rm_master_register(struct rm *rm, const struct event *event)
     rm_answer_restart(rm, app);
     rm_asks_clear(rm, app);
     rm_scheduler_mark_app(rm, app); /* it wants nothing any more */
+    /*
+     * Its call proves that its container has started, whether the node could say so or not. Were it
+     * still to be launched, a node that comes back would start a second master of this epoch.
+     */
+    if (attempt->master != NULL) {
+        rm_command_drop_container(attempt->master->node, attempt->master->id);
+        rm_allocation_start(rm, attempt->master);
+    }
     bool is_new = attempt->state != RM_ATTEMPT_REGISTERED;
     if (is_new)
         rm_attempt_apply(rm, app, RM_ATTEMPT_REGISTER);
