@@ -239,6 +239,7 @@ static void registered(struct appmaster *am, const struct event *event, struct a
     am->granted_total = 0;
     am->asks_sent = false;
     am->allocate_tag = 0;
+    am->registered_tag = am->next_tag;
     size_t cursor = 0;
     void *value;
     while (!am->is_recovering && map_u64_next(am->workers, &cursor, NULL, &value)) {
@@ -275,10 +276,15 @@ static void allocated(struct appmaster *am, const struct event *event, struct ac
     if (event->status != OK) {
         if (is_fenced(event, actions))
             return;
-        if (is_newest)
+        if (is_newest) {
             pause(am);
+            /* The two have lost count of each other: registering anew starts the count again. */
+            am->is_registered = am->is_registered && event->status != ERR_STALE;
+        }
         return;
     }
+    if (event->tag < am->registered_tag)
+        return; /* of the registration before: its numbers mean nothing now */
     const struct rm_allocate_response *response = event->message;
     am->rm_backoff_ms = am->settings.retry_min_ms;
     if (response->must_resync) {

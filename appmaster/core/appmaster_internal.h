@@ -229,7 +229,8 @@ struct appmaster {
     bool is_registered;
     bool register_out;
     bool is_recovering;
-    uint64_t allocate_tag; /* of the newest Allocate that is out; 0: none */
+    uint64_t allocate_tag;   /* of the newest Allocate that is out; 0: none */
+    uint64_t registered_tag; /* answers to calls with lower tags are of an earlier registration */
     uint64_t response_sequence;
     uint64_t request_sequence;
     uint32_t granted_total;

@@ -153,16 +153,31 @@ static bool failed_on(const struct appmaster_task *task, uint64_t node_id)
     return false;
 }
 
-static bool has_other_node(const struct appmaster *am, uint64_t node_id)
+/*
+ * True when a worker on a node where the task has not failed is free or will be without this task:
+ * one that runs a reduce may be waiting for it.
+ */
+static bool has_better_node(const struct appmaster *am, const struct appmaster_task *task)
 {
     size_t cursor = 0;
     void *value;
     while (map_u64_next(am->workers, &cursor, NULL, &value)) {
         const struct appmaster_worker *worker = value;
-        if (worker->node.node_id != node_id && worker->state != WORKER_RELEASED)
+        bool is_usable = worker->state == WORKER_STARTING || worker->state == WORKER_AWAITED ||
+                         worker->state == WORKER_IDLE ||
+                         (worker->state == WORKER_BUSY && worker->attempt->id.kind == TASK_MAP);
+        if (is_usable && !failed_on(task, worker->node.node_id))
             return true;
     }
     return false;
+}
+
+/* A task is tried elsewhere after a failure, as long as there is an elsewhere. */
+static bool is_avoided(const struct appmaster *am,
+                       const struct appmaster_task *task,
+                       uint64_t node_id)
+{
+    return failed_on(task, node_id) && has_better_node(am, task);
 }
 
 static bool fits(const struct resource *need, const struct resource *has)
@@ -188,11 +203,10 @@ struct appmaster_task *appmaster_task_choose(struct appmaster *am,
 {
     struct appmaster_task *best = NULL;
     int best_distance = 3;
-    bool may_avoid = has_other_node(am, worker->node.node_id);
     if (fits(&am->settings.job.map_resource, &worker->resource)) {
         for (size_t i = 0; i < am->maps_count && best_distance > 0; i++) {
             struct appmaster_task *task = &am->maps[i];
-            if (task->state != TASK_PENDING || (may_avoid && failed_on(task, worker->node.node_id)))
+            if (task->state != TASK_PENDING || is_avoided(am, task, worker->node.node_id))
                 continue;
             int here = distance(&task->split, &worker->node);
             if (here < best_distance) {
@@ -206,7 +220,7 @@ struct appmaster_task *appmaster_task_choose(struct appmaster *am,
         return best;
     for (size_t i = 0; i < am->reduces_count && !best; i++) {
         struct appmaster_task *task = &am->reduces[i];
-        if (task->state == TASK_PENDING && !(may_avoid && failed_on(task, worker->node.node_id)))
+        if (task->state == TASK_PENDING && !is_avoided(am, task, worker->node.node_id))
             best = task;
     }
     return best;

@@ -463,6 +463,20 @@ static void test_appmaster__fourth_failure_fails_the_job_with_its_cause(void)
     CU_ASSERT_PTR_NOT_NULL(open_call(METHOD_NAMENODE_DELETE)); /* its staging folder */
 }
 
+static void test_appmaster__map_that_failed_everywhere_is_tried_again(void)
+{
+    given_running_job(1, 1);
+    uint64_t first = when_granted(0);
+    uint64_t second = when_granted(1);
+    when_failed(first, expect_task(first), false);
+    uint64_t waiting = when_asked(first);
+    CU_ASSERT_PTR_NULL(find_reply(waiting)); /* another node is free */
+    when_failed(second, expect_task(second), false);
+    const struct am_get_task_response *response = reply_to(waiting)->message;
+    CU_ASSERT_EQUAL(response->kind, GET_TASK_RUN);
+    CU_ASSERT_EQUAL(response->attempt.attempt, 2);
+}
+
 static void test_appmaster__fatal_failure_is_not_tried_again(void)
 {
     given_running_job(1, 1);
@@ -746,6 +760,8 @@ static const struct unit_test tests[] = {
      "A process whose answer was lost is given the same attempt again.",                                                  test_appmaster__lost_answer_gives_the_same_attempt_again               },
     {"test_appmaster__fourth_failure_fails_the_job_with_its_cause",
      "The fourth failure of a task fails the job and names cause and attempt.",                                           test_appmaster__fourth_failure_fails_the_job_with_its_cause            },
+    {"test_appmaster__map_that_failed_everywhere_is_tried_again",
+     "A map that failed on every free node is tried again all the same.",                                                 test_appmaster__map_that_failed_everywhere_is_tried_again              },
     {"test_appmaster__fatal_failure_is_not_tried_again",                        "A fatal failure is not tried again.",
      test_appmaster__fatal_failure_is_not_tried_again                                                                                                                                            },
     {"test_appmaster__attempt_lost_with_its_node_is_no_failure",
