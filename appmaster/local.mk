@@ -12,4 +12,10 @@ appmaster_libappmastercore_a_SOURCES = \
 	appmaster/core/workers.c
 
 noinst_LIBRARIES += appmaster/libappmasterdaemon.a
-appmaster_libappmasterdaemon_a_SOURCES =
+appmaster_libappmasterdaemon_a_SOURCES = \
+	appmaster/daemon/job.c \
+	appmaster/daemon/job.h
+
+bin_PROGRAMS += bin/mr-appmaster
+bin_mr_appmaster_SOURCES = appmaster/daemon/main.c
+bin_mr_appmaster_LDADD = $(APPMASTER_DAEMON_LIBS)

@@ -10,6 +10,7 @@
 
 #include "lib/base/check.h"
 #include "lib/base/mem.h"
+#include "lib/model/text.h"
 
 static const struct transition_row task_rows[] = {
     {TASK_PENDING,   TE_ASSIGNED,      TASK_RUNNING,   NULL},
@@ -327,13 +328,6 @@ void appmaster_attempt_done(struct appmaster *am,
     am->version++;
 }
 
-static struct slice bounded(struct slice text)
-{
-    return slice_sub(text, 0,
-                     text.length < APPMASTER_DIAGNOSTICS_BYTES ? text.length
-                                                               : APPMASTER_DIAGNOSTICS_BYTES);
-}
-
 static void failed_too_often(struct appmaster *am,
                              const struct appmaster_attempt *attempt,
                              struct actions *actions)
@@ -356,7 +350,8 @@ void appmaster_attempt_end(struct appmaster *am,
 {
     struct appmaster_task *task = attempt->task;
     CHECK(attempt->state == ATTEMPT_RUNNING);
-    attempt->diagnostics = arena_copy(am->arena, bounded(diagnostics));
+    attempt->diagnostics =
+        arena_copy(am->arena, text_cut(diagnostics, APPMASTER_DIAGNOSTICS_BYTES));
     attempt->finished_ms = (uint64_t)am->wall_ms;
     attempt->worker = NULL;
     attempt_apply(attempt, how, actions);

@@ -217,7 +217,10 @@ static void write_net_log(void *user, enum net_log_level level, const char *text
 
 static struct slice take_token(void *user, struct arena *arena)
 {
-    return daemon_token(user, arena);
+    struct daemon *daemon = user;
+    if (daemon->definition->call_token)
+        return daemon->definition->call_token(daemon->state, arena);
+    return daemon_token(daemon, arena);
 }
 
 static void perform_effect(

@@ -75,6 +75,11 @@ struct daemon_definition {
      * are the user "millrace".
      */
     bool (*may_call)(void *state, enum method method, struct slice user);
+    /*
+     * The bearer token of the machine's calls, from arena or living as long as state; on the core
+     * thread. NULL: the daemon's own, which makes it the user "millrace".
+     */
+    struct slice (*call_token)(void *state, struct arena *arena);
     /* The machine has stepped for the last time: stop own servers and threads. May be NULL. */
     void (*stop)(void *state);
     /* Frees state, after shell and machine are closed. May be NULL when state is. */
