@@ -22,4 +22,10 @@ dfs_libnamenodecore_a_SOURCES = \
 	dfs/namenode/core/write.c
 
 noinst_LIBRARIES += dfs/libnamenodedaemon.a
-dfs_libnamenodedaemon_a_SOURCES =
+dfs_libnamenodedaemon_a_SOURCES = \
+	dfs/namenode/daemon/namenode_settings.c \
+	dfs/namenode/daemon/namenode_settings.h
+
+bin_PROGRAMS += bin/mr-namenode
+bin_mr_namenode_SOURCES = dfs/namenode/daemon/main.c
+bin_mr_namenode_LDADD = $(NAMENODE_DAEMON_LIBS)

@@ -2,55 +2,57 @@
  * namenode.h - the namenode's machine: the namespace, which datanode holds which block, repair.
  *
  * It answers all calls of the services Namenode and DatanodeTracker (proto/dfs.proto). The
- * namespace is journaled (InodePut, BlockSealed, InodeRemove, BlockIdsReserved, FenceRaised,
- * MutationDone, NamenodeFormat of proto/journal.proto); where replicas are is not: datanodes report
+ * namespace is journaled (NamenodeFormat, InodePut, BlockSealed, InodeRemove, BlockIdsReserved,
+ * FenceRaised, MutationDone of proto/journal.proto); where replicas are is not: datanodes report
  * it. It makes no calls and has no effects: datanodes get their commands as answers to held
  * heartbeats. The door's contract is lib/model/machine.h. States: docs/states/namenode_*.dot.
  *
  * Invariants, asserted by namenode_check:
  *   NN-1  Every inode but the root is listed by exactly one directory, its parent. A directory
- * lists at most one installed inode and one file under construction per name, both only when the
- *         latter was created to overwrite and the former is a file.
+ *         lists at most one installed inode and one file under construction per name, both only
+ *         when the latter was created to overwrite and the former is a file.
  *   NN-2  Ids of inodes and blocks are never used twice; none is above the reserved range.
  *   NN-3  A file's length is the sum of its sealed blocks; these come before its pending ones; an
  *         installed file has no pending block. A block belongs to exactly one file.
  *   NN-4  A file is under construction if and only if exactly one lease holds it.
  *   NN-5  A replica is listed by its block and by its node, and there is one per block and node.
  *   NN-6  The sums kept of parts (blocks by health, files, directories, bytes and copies expected
- * on a node, live nodes of a rack) equal what counting gives. NN-7  Once repair runs, a sealed
- * block waits in the repair queue if and only if it needs a copy that is not under way. NN-8  In
- * safe mode no datanode is told to delete or copy anything. NN-9  A replica is given up (other than
- * with its file) only while another good one exists. NN-10 No block with an id above the reserved
- * range is ever deleted: its presence says that this namenode's journal is older than the data.
+ *         on a node, live nodes of a rack) equal what counting gives.
+ *   NN-7  Once repair runs, a sealed block waits in the repair queue if and only if it needs a
+ *         copy that is not under way.
+ *   NN-8  In safe mode no datanode is told to delete or copy anything.
+ *   NN-9  A replica is given up (other than with its file) only while another good one exists.
+ *   NN-10 No block with an id above the reserved range is ever deleted: its presence says that
+ *         this namenode's journal is older than the data.
  *   NN-11 At most settings.mutations_max results are remembered, oldest forgotten first.
  *   NN-12 A datanode has at most one held heartbeat, and only while it is not given up.
  *
  * Promises of the calls, beside those in dfs.proto:
  *   - Mutations need client_id and request_id (not 0, else ERR_INVALID). A repeated pair is
- * answered with the remembered success, in safe mode, too; failures are not remembered. AddBlock
- * and SealBlock are not journaled as results: their repetition is known by the block itself.
+ *     answered with the remembered success, in safe mode, too; failures are not remembered.
+ *     AddBlock and SealBlock are not journaled as results: the block itself tells a repetition.
  *   - In safe mode mutations are refused with ERR_SAFE_MODE (retry); reads are answered.
  *   - Paths are those of lib/model/path.h; doubled and trailing slashes are ignored. Else
- * ERR_INVALID.
+ *     ERR_INVALID.
  *   - Permissions are POSIX's: x on every directory passed, w on the directory changed, r to read
- * or list, the sticky bit. A recursive delete and a content summary need them on every directory
- *     below. permission 0 in a request means 0644 for a file and 0755 for a directory. The
- * superuser (settings.superuser, "millrace", and a user called like the supergroup) may do
- * everything. A user's only group is the one named like the user; it is the group of what the user
- * creates.
+ *     or list, the sticky bit. A recursive delete and a content summary need them on every
+ *     directory below. permission 0 in a request means 0644 for a file, 0755 for a directory.
+ *     The superuser (settings.superuser, "millrace", and a user called like the supergroup) may
+ *     do everything. A user's only group is the one named like the user; it is the group of what
+ *     the user creates.
  *   - A file under construction is seen by GetStatus, ListStatus and GetBlocks (sealed blocks)
- * unless it is to overwrite an older file: then the older one is seen until Complete replaces it.
- *     Creating a path that is under construction is ERR_BUSY.
- *   - A lease not renewed for lease_ms (any of the client's mutations renews, too) ends the
- * client's files: completed with the sealed blocks, abandoned when there are none or when an older
- * file would be overwritten by half of a new one.
+ *     unless it is to overwrite an older file: then the older one is seen until Complete replaces
+ *     it. Creating a path that is under construction is ERR_BUSY.
+ *   - A lease not renewed for lease_ms (any mutation of the client renews it, too) ends the
+ *     client's files: completed with the sealed blocks, abandoned when there are none or when an
+ *     older file would be overwritten by half of a new one.
  *   - SealBlock wants blocks in the order in which AddBlock named them (else ERR_BAD_TRANSITION)
- * and min_replicas of the block's targets, none of them lost (else ERR_NO_NODES). A block named
- * before a restart of the namenode is accepted when as many datanodes have reported it with this
- * length and checksum; else ERR_NOT_FOUND and the client adds the block again.
+ *     and min_replicas of the block's targets, none of them lost (else ERR_NO_NODES). A block
+ *     named before a restart of the namenode is accepted when as many datanodes have reported it
+ *     with this length and checksum; else ERR_NOT_FOUND, and the client adds the block again.
  *   - PublishOutput makes missing parents of the destination, like mkdir -p.
  *   - Calls of DatanodeTracker are for the superuser; an unknown node or an old session is
- * ERR_STALE: register again. Another cluster's datanode is refused with ERR_INVALID.
+ *     ERR_STALE: register again. Another cluster's datanode is refused with ERR_INVALID.
  */
 #ifndef MILLRACE_DFS_NAMENODE_CORE_NAMENODE_H
 #define MILLRACE_DFS_NAMENODE_CORE_NAMENODE_H
@@ -88,15 +90,14 @@ struct namenode_settings {
     int64_t rereplicate_ms; /* ... after which it is given up and its blocks are copied: 120,000 */
     int64_t report_wait_ms; /* a registered node without a full report is asked for one: 10,000 */
     int64_t report_interval_ms; /* full reports are asked for this often: 21,600,000 */
-    uint32_t
-        safe_mode_ppm; /* sealed blocks per million with a replica that end safe mode: 999,000 */
-    int64_t repair_start_ms;  /* from the end of safe mode to the first copy: 30,000 */
-    int64_t repair_retry_ms;  /* blocks that no node could take are tried again: 5,000 */
-    uint32_t copies_per_node; /* at once, as source and as target each: 2 */
-    int64_t copy_timeout_ms;  /* 120,000 */
-    int64_t pipeline_wait_ms; /* for replicas beyond min_replicas of a sealed block: 10,000 */
-    int64_t unknown_grace_ms; /* from the report of a block of no file to its deletion: 60,000 */
-    int64_t delete_retry_ms;  /* a deletion not confirmed is told again: 60,000 */
+    uint32_t safe_mode_ppm;     /* blocks of a million found that end safe mode: 999,000 */
+    int64_t repair_start_ms;    /* from the end of safe mode to the first copy: 30,000 */
+    int64_t repair_retry_ms;    /* blocks that no node could take are tried again: 5,000 */
+    uint32_t copies_per_node;   /* at once, as source and as target each: 2 */
+    int64_t copy_timeout_ms;    /* 120,000 */
+    int64_t pipeline_wait_ms;   /* for replicas beyond min_replicas of a sealed block: 10,000 */
+    int64_t unknown_grace_ms;   /* from the report of a block of no file to its deletion: 60,000 */
+    int64_t delete_retry_ms;    /* a deletion not confirmed is told again: 60,000 */
     uint32_t deletes_per_heartbeat; /* LIMIT_COMMANDS_PER_HEARTBEAT */
 };
 

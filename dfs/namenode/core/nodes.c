@@ -1,8 +1,8 @@
 /*
  * nodes.c - the datanodes: registration, heartbeats, liveness, what each is to be told.
  * Owns namenode->nodes and racks, and each node's commands. A command is told again until the
- * node's reports show that it was followed, so a lost answer does no harm. Invariants: NN-6
- * (racks), NN-8, NN-10, NN-12.
+ * node's reports show that it was followed, so a lost answer does no harm.
+ * Invariants: NN-6 (racks), NN-8, NN-10, NN-12.
  */
 #include <string.h>
 

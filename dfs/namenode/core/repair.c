@@ -2,8 +2,8 @@
  * repair.c - copies of blocks that have too few replicas, and the end of surplus and corrupt ones.
  * Owns the repair queue: fewest replicas first, then blocks with all replicas in one rack. A block
  * that no node can take is parked and tried again later. Nothing happens before repair_start_ms
- * after the end of safe mode, so that datanodes that are slow to report cause no storm. Invariants:
- * NN-7, NN-8, NN-9.
+ * after the end of safe mode, so that datanodes that are slow to report cause no storm.
+ * Invariants: NN-7, NN-8, NN-9.
  */
 #include "dfs/namenode/core/state.h"
 #include "lib/base/check.h"

@@ -1,8 +1,8 @@
 /*
  * report.c - what datanodes say they hold: full reports in parts, and changes.
- * A block of no file is not deleted at once: its file's journal may be ahead of us for a moment (a
- * seal under way), and a client may still seal a block that was named before a restart. Owns
- * namenode->unknown. Invariants: NN-8, NN-10.
+ * A block of no file is not deleted at once: a client may still seal a block that was named before
+ * a restart of the namenode.
+ * Owns namenode->unknown. Invariants: NN-8, NN-10.
  */
 #include "dfs/namenode/core/state.h"
 #include "lib/base/check.h"

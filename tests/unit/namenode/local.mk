@@ -24,3 +24,6 @@ UNIT_TESTS += tests/unit/namenode/test_namenode_random
 tests_unit_namenode_test_namenode_random_SOURCES = \
 	tests/unit/namenode/test_namenode_random.c $(NAMENODE_FIXTURE)
 tests_unit_namenode_test_namenode_random_LDADD = $(UNIT_LIBS) $(NAMENODE_CORE_LIBS)
+
+UNIT_TESTS += tests/unit/namenode/test_namenode_settings
+tests_unit_namenode_test_namenode_settings_LDADD = $(UNIT_LIBS) $(NAMENODE_DAEMON_LIBS)

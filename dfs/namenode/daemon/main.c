@@ -1,0 +1,50 @@
+/*
+ * main.c - mr-namenode: reads the machine's settings and hands it to lib/daemon. The machine has no
+ * effects and makes no calls, so there is nothing else to do here.
+ */
+#include "dfs/namenode/core/namenode.h"
+#include "dfs/namenode/daemon/namenode_settings.h"
+#include "lib/base/arena.h"
+#include "lib/daemon/daemon.h"
+#include "lib/daemon/settings.h"
+#include "lib/os/host.h"
+
+MACHINE_DOOR_JOURNALED(namenode);
+
+static enum status open_namenode(struct daemon *daemon,
+                                 void **ret_state,
+                                 void **ret_machine,
+                                 struct error *reterr_error)
+{
+    struct arena *arena = arena_open(0);
+    struct namenode_settings settings;
+    struct namenode *namenode = NULL;
+    namenode_settings_read(daemon_settings(daemon), arena, &settings);
+    enum status status = namenode_open(&settings, host_random_u64(), &namenode);
+    arena_close(arena);
+    if (status != OK) {
+        return error_set(reterr_error, status,
+                         "the settings dfs.* do not fit together: block_size must be from "
+                         "block_size_min to block_size_max, replication at most replication_max, "
+                         "and heartbeat_interval_ms < stale_ms < lost_ms < rereplicate_ms");
+    }
+    *ret_state = NULL;
+    *ret_machine = namenode;
+    return OK;
+}
+
+int main(int argc, char **argv)
+{
+    static const char *const services[] = {"Namenode", "DatanodeTracker", NULL};
+    const struct daemon_definition definition = {
+        .name = "namenode",
+        .purpose = "keeps the names of the Millrace filesystem and places its blocks",
+        .door = &namenode_door,
+        .settings = namenode_setting_rows,
+        .settings_count = namenode_setting_count,
+        .services = services,
+        .issues_tokens = true,
+        .open = open_namenode,
+    };
+    return daemon_main(argc, argv, &definition);
+}
