@@ -455,6 +455,8 @@ static void close_all(struct daemon *daemon)
 
 static int exit_code_of(enum status status)
 {
+    if (status == ERR_INVALID) /* a value that only its user could judge */
+        return EXIT_USAGE;
     if (status == ERR_BUSY)
         return EXIT_BUSY;
     if (status == ERR_CORRUPT || status == ERR_UNSUPPORTED)
