@@ -279,7 +279,7 @@ static enum status open_state(struct daemon *daemon,
     self->arena = arena_open(0);
     nodemgr_processes_open(&self->processes);
     nodemgr_fetches_open(&self->fetches);
-    memcpy(self->secret.bytes, daemon_secret(daemon).data, sizeof(self->secret.bytes));
+    self->secret = *daemon_secret(daemon);
     read_settings(self);
     enum status status =
         path_absolute(self->arena, daemon_directory(daemon), &self->folders.root, reterr_error);
