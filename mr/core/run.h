@@ -99,6 +99,11 @@ void run_reader_open(struct run_reader *reader,
 void run_reader_close(struct run_reader *reader); /* a zeroed reader is fine */
 
 /* Reads a whole segment and checks everything, as a fetch does before it trusts its bytes. */
+MUST_USE enum status run_store_verify(struct byte_store store,
+                                      uint64_t offset,
+                                      uint64_t bytes,
+                                      struct error *reterr_error);
+/* The same in memory. */
 MUST_USE enum status run_segment_verify(struct slice segment, struct error *reterr_error);
 
 #endif

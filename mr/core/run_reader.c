@@ -170,18 +170,25 @@ void run_reader_close(struct run_reader *reader)
     *reader = (struct run_reader){.is_at_end = true};
 }
 
-enum status run_segment_verify(struct slice segment, struct error *reterr_error)
+enum status run_store_verify(struct byte_store store,
+                             uint64_t offset,
+                             uint64_t bytes,
+                             struct error *reterr_error)
 {
     struct run_reader reader;
     struct record record;
     bool has = true;
     enum status status = OK;
 
-    if (segment.length == 0)
-        return OK;
-    run_reader_open(&reader, (struct byte_store){.memory = segment}, 0, segment.length);
+    run_reader_open(&reader, store, offset, bytes);
     while (status == OK && has)
         status = reader.cursor.next(&reader.cursor, &record, &has, reterr_error);
     run_reader_close(&reader);
     return status;
+}
+
+enum status run_segment_verify(struct slice segment, struct error *reterr_error)
+{
+    return run_store_verify((struct byte_store){.memory = segment}, 0, segment.length,
+                            reterr_error);
 }
