@@ -8,6 +8,7 @@ tests_support_libunit_a_SOURCES = \
 	tests/support/unit.h
 
 TOOL_TESTS += \
+	tests/tools/test_draw_states \
 	tests/tools/test_check_layers \
 	tests/tools/test_gen_messages
 

@@ -32,7 +32,7 @@ const struct transition_table appmaster_task_table = {
     .event_count = TE_COUNT,
 };
 
-/* Attempts are made when a process asks, so none is ever WAITING or STARTING for long. */
+/* Attempts are made when a process asks, so none waits. */
 static const struct transition_row attempt_rows[] = {
     {ATTEMPT_WAITING,   AE_ASSIGNED, ATTEMPT_RUNNING,   NULL},
     {ATTEMPT_RUNNING,   AE_DONE,     ATTEMPT_SUCCEEDED, NULL},
@@ -42,8 +42,8 @@ static const struct transition_row attempt_rows[] = {
     {ATTEMPT_SUCCEEDED, AE_LOST,     ATTEMPT_LOST,      NULL},
 };
 
-static const char *const attempt_state_names[] = {"WAITING", "STARTING", "RUNNING", "SUCCEEDED",
-                                                  "FAILED",  "KILLED",   "LOST"};
+static const char *const attempt_state_names[] = {"WAITING", "RUNNING", "SUCCEEDED",
+                                                  "FAILED",  "KILLED",  "LOST"};
 static const char *const attempt_event_names[] = {APPMASTER_ATTEMPT_EVENTS(APPMASTER_NAME)};
 
 _Static_assert(sizeof attempt_state_names / sizeof attempt_state_names[0] == AM_ATTEMPT_STATE_COUNT,

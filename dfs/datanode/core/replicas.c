@@ -155,7 +155,7 @@ static const struct transition_row replica_rows[] = {
 };
 
 const struct transition_table datanode_replica_table = {
-    .name = "replica",
+    .name = "datanode_replica",
     .rows = replica_rows,
     .count = sizeof(replica_rows) / sizeof(replica_rows[0]),
     .state_names = replica_state_names,

@@ -118,7 +118,7 @@ static const struct transition_row registration_rows[] = {
 };
 
 const struct transition_table datanode_registration_table = {
-    .name = "registration",
+    .name = "datanode_registration",
     .rows = registration_rows,
     .count = sizeof(registration_rows) / sizeof(registration_rows[0]),
     .state_names = registration_state_names,
