@@ -20,4 +20,13 @@ rm_librmcore_a_SOURCES = \
 	rm/core/timers.c
 
 noinst_LIBRARIES += rm/librmdaemon.a
-rm_librmdaemon_a_SOURCES =
+rm_librmdaemon_a_SOURCES = \
+	rm/daemon/grants.c \
+	rm/daemon/pages.c \
+	rm/daemon/render.c \
+	rm/daemon/rm_daemon.c \
+	rm/daemon/rm_daemon.h
+
+bin_PROGRAMS += bin/mr-rm
+bin_mr_rm_SOURCES = rm/daemon/main.c
+bin_mr_rm_LDADD = $(RM_DAEMON_LIBS)

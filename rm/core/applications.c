@@ -221,10 +221,13 @@ bool rm_app_may_kill(const struct rm *rm, const struct rm_app *app, struct slice
 
 /* NULL, or why the submission is refused. */
 static const char *submission_fault(const struct rm *rm,
+                                    struct slice user,
                                     const struct rm_submit_app_request *request,
                                     enum status *ret_status)
 {
     *ret_status = ERR_INVALID;
+    if (user.length == 0 || user.length > LIMIT_OWNER_BYTES || !text_is_clean(user))
+        return "the user's name is empty, too long or not text";
     if (request->name.length > LIMIT_APP_NAME_BYTES)
         return "the application's name is too long";
     if (request->master.arguments_count == 0)
@@ -297,7 +300,7 @@ void rm_app_submit(struct rm *rm, const struct event *event)
         return;
     }
     enum status status;
-    const char *fault = submission_fault(rm, request, &status);
+    const char *fault = submission_fault(rm, event->user, request, &status);
     if (fault != NULL) {
         actions_fail(rm->actions, event->call, status, "%s", fault);
         return;

@@ -2,6 +2,7 @@ UNIT_TESTS += \
 	tests/unit/rm/test_allocate \
 	tests/unit/rm/test_applications \
 	tests/unit/rm/test_attempts \
+	tests/unit/rm/test_daemon \
 	tests/unit/rm/test_nodes \
 	tests/unit/rm/test_random \
 	tests/unit/rm/test_restart \
@@ -17,6 +18,7 @@ RM_UNIT_LIBS = tests/unit/rm/libfixture.a $(UNIT_LIBS) $(RM_CORE_LIBS)
 tests_unit_rm_test_allocate_LDADD = $(RM_UNIT_LIBS)
 tests_unit_rm_test_applications_LDADD = $(RM_UNIT_LIBS)
 tests_unit_rm_test_attempts_LDADD = $(RM_UNIT_LIBS)
+tests_unit_rm_test_daemon_LDADD = $(UNIT_LIBS) $(RM_DAEMON_LIBS)
 tests_unit_rm_test_nodes_LDADD = $(RM_UNIT_LIBS)
 tests_unit_rm_test_random_LDADD = $(RM_UNIT_LIBS)
 tests_unit_rm_test_restart_LDADD = $(RM_UNIT_LIBS)
