@@ -153,7 +153,6 @@ static void teardown(void)
     arena_close(f.arena);
 }
 
- */
 static struct call *open_call(enum method method)
 {
     for (size_t i = f.calls_count; i > 0; i--)
