@@ -39,8 +39,8 @@ struct settings {
  * section that is not here is a typing error.
  */
 static const char *const tree_sections[] = {
-    "appmaster", "client", "cluster",  "daemon",  "datanode", "dfs",     "job",
-    "journal",   "log",    "namenode", "nodemgr", "rm",       "shuffle", "task",
+    "appmaster", "client",   "cluster", "daemon", "datanode", "dfs",  "job", "journal",
+    "log",       "namenode", "nodemgr", "rm",     "shuffle",  "task", "up",
 };
 
 static char *copy_text(const char *text)
