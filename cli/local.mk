@@ -1,4 +1,30 @@
-# Programs stand together in bin/ of the build folder, so that they find each other uninstalled:
-# bin_PROGRAMS += bin/mrjob
-# bin_mrjob_SOURCES = cli/mrjob.c
-# bin_mrjob_LDADD = $(MR_CLIENT_LIBS)
+# Programs stand together in bin/ of the build folder, so that they find each other uninstalled.
+
+noinst_LIBRARIES += cli/libcli.a
+cli_libcli_a_SOURCES = \
+	cli/cluster_plan.c \
+	cli/cluster_plan.h \
+	cli/command.c \
+	cli/command.h \
+	cli/conf_text.c \
+	cli/conf_text.h \
+	cli/session.c \
+	cli/session.h \
+	cli/table.c \
+	cli/table.h
+
+bin_PROGRAMS += bin/millrace
+bin_millrace_SOURCES = \
+	cli/cluster_daemons.c \
+	cli/cluster_daemons.h \
+	cli/cluster_folder.c \
+	cli/cluster_folder.h \
+	cli/cluster_state.c \
+	cli/cluster_state.h \
+	cli/millrace.c \
+	cli/millrace_cluster.c \
+	cli/millrace_down.c \
+	cli/millrace_status.c \
+	cli/millrace_up.c \
+	cli/millrace_verbs.h
+bin_millrace_LDADD = cli/libcli.a $(DAEMON_LIBS)

@@ -1,1 +1,1 @@
-# CLUSTER_TESTS += tests/cluster/test_<what>
+EXTRA_DIST += tests/cluster/lib.sh tests/cluster/test_millrace
