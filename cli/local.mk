@@ -28,3 +28,12 @@ bin_millrace_SOURCES = \
 	cli/millrace_up.c \
 	cli/millrace_verbs.h
 bin_millrace_LDADD = cli/libcli.a $(DAEMON_LIBS)
+
+bin_PROGRAMS += bin/mrjob
+bin_mrjob_SOURCES = \
+	cli/job_logs.c \
+	cli/job_logs.h \
+	cli/job_view.c \
+	cli/job_view.h \
+	cli/mrjob.c
+bin_mrjob_LDADD = cli/libcli.a $(DFS_CLIENT_LIBS)
