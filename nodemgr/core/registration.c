@@ -258,6 +258,10 @@ static void registered(struct nodemgr *nodemgr, const struct event *event, struc
         if (container)
             nodemgr_container_kill(nodemgr, container, NODEMGR_EXIT_BY_RM,
                                    slice_from_string("unknown to the resource manager"), actions);
+        else /* its master may not know yet that it was given up, and may still start it */
+            nodemgr_container_bury(nodemgr, &response->kill[i], NODEMGR_EXIT_BY_RM,
+                                   "given up by the resource manager before it was started",
+                                   actions);
     }
 }
 

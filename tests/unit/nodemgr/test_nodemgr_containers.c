@@ -240,6 +240,22 @@ static void test_nodemgr__grant_of_an_earlier_epoch_is_stale(void)
            "not kept\n");
 }
 
+static void test_nodemgr__container_given_up_meanwhile_is_refused(void)
+{
+    given_node();
+    struct container_id given_up = container(2);
+    struct rm_register_node_response response = {.session = 11,
+                                                 .heartbeat_interval_ms = INTERVAL_MS,
+                                                 .epoch = EPOCH,
+                                                 .kill = &given_up,
+                                                 .kill_count = 1};
+    when_answered(METHOD_NODE_TRACKER_REGISTER_NODE, OK, &response);
+    buf_clear(&f.text);
+    when_start_asked(2);
+    EXPECT("fail 1002 ERR_CANCELLED: the container did not start: given up by the resource manager "
+           "before it was started\n");
+}
+
 static void expect_launch_refused(const struct rm_launch_spec *launch, const char *why, int line)
 {
     char expected[256];
@@ -381,6 +397,8 @@ static const struct unit_test tests[] = {
      "A full node refuses a container until another has ended.",                                                test_nodemgr__node_never_holds_more_than_it_has           },
     {"test_nodemgr__nothing_starts_before_the_first_registration",
      "Nothing starts before the first registration.",                                                           test_nodemgr__nothing_starts_before_the_first_registration},
+    {"test_nodemgr__container_given_up_meanwhile_is_refused",
+     "A container given up while the node was away is refused.",                                                test_nodemgr__container_given_up_meanwhile_is_refused     },
     {"test_nodemgr__grant_of_an_earlier_epoch_is_stale",
      "A grant from before a restart of the resource manager is stale.",                                         test_nodemgr__grant_of_an_earlier_epoch_is_stale          },
     {"test_nodemgr__malformed_launch_is_refused",
