@@ -497,9 +497,9 @@ static void test_workers__every_job_runs_before_close_returns(void)
     CU_ASSERT_EQUAL(workers_open("pool", 3, &pool, &f.error), ERR_NO_MEMORY);
 }
 
+/* In a child process, on the folder of the test itself. */
 static void break_machine(void)
 {
-    setup();
     given_attached();
     f.echo->is_broken = true;
     if (shell_start(f.shell, &f.error) != OK)
