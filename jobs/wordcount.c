@@ -68,9 +68,40 @@ static void count_between_spaces(struct mr_context *context, struct mr_slice rec
     }
 }
 
-static bool is_letter(char c)
+#define EACH_BYTE(value) (UINT64_C(0x0101010101010101) * (value))
+
+/* Eight bytes of text, the first in the low bits. */
+static uint64_t load_eight(const char *at)
 {
-    return (unsigned)((c | 0x20) - 'a') < 26;
+    uint64_t eight;
+    memcpy(&eight, at, sizeof(eight));
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+    eight = __builtin_bswap64(eight);
+#endif
+    return eight;
+}
+
+static void store_eight(char *at, uint64_t eight)
+{
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+    eight = __builtin_bswap64(eight);
+#endif
+    memcpy(at, &eight, sizeof(eight));
+}
+
+/* The high bit of each byte that is no letter. */
+static uint64_t not_letters(uint64_t eight)
+{
+    uint64_t lower = (eight | EACH_BYTE(0x20)) & EACH_BYTE(0x7f);
+    uint64_t from_a = lower + EACH_BYTE(0x80 - 'a');
+    uint64_t beyond_z = lower + EACH_BYTE(0x7f - 'z');
+    return (~from_a | beyond_z | eight) & EACH_BYTE(0x80);
+}
+
+/* How many bytes stand before the first one that is marked; 8 when none is. */
+static size_t before_mark(uint64_t marks)
+{
+    return marks == 0 ? 8 : (size_t)__builtin_ctzll(marks) / 8;
 }
 
 static bool make_room(struct mr_context *context, struct words *words, size_t length)
@@ -88,6 +119,35 @@ static bool make_room(struct mr_context *context, struct words *words, size_t le
     return true;
 }
 
+/* The word that begins at `at`, eight letters at a time; returns where it ends. */
+static const char *take_word(struct mr_context *context,
+                             struct words *words,
+                             const char *at,
+                             const char *end,
+                             size_t *ret_length)
+{
+    size_t length = 0;
+    size_t taken;
+
+    do {
+        char last[8] = {0};
+        const char *from = at;
+        if (!make_room(context, words, length + 8))
+            return end;
+        if (end - at < 8) {
+            memcpy(last, at, (size_t)(end - at)); /* zeros are no letters */
+            from = last;
+        }
+        taken = before_mark(not_letters(load_eight(from)));
+        store_eight(words->word + length, load_eight(from) & EACH_BYTE(0xdf));
+        length += taken;
+        at += taken;
+    } while (taken == 8);
+    *ret_length = length;
+    return at;
+}
+
+/* Most words and what stands between them are told apart eight bytes at a time. */
 static void count_letters(struct mr_context *context, struct words *words, struct mr_slice records)
 {
     const char *at = records.data;
@@ -95,15 +155,19 @@ static void count_letters(struct mr_context *context, struct words *words, struc
 
     while (at < end) {
         size_t length = 0;
-        while (at < end && !is_letter(*at))
-            at++;
-        while (at < end && is_letter(*at)) {
-            if (length == words->capacity && !make_room(context, words, length + 1))
-                return;
-            words->word[length++] = (char)(*at++ & ~0x20);
+        uint64_t marks = end - at < 8 ? EACH_BYTE(0x80) : not_letters(load_eight(at));
+        if (marks == EACH_BYTE(0x80) && end - at >= 8) {
+            at += 8; /* no letter in sight */
+            continue;
         }
+        if (end - at >= 8 && (marks & 0x80) != 0) {
+            at += before_mark(~marks & EACH_BYTE(0x80));
+            continue;
+        }
+        at = take_word(context, words, at, end, &length);
         if (length > 0)
             mr_emit_u64(context, mr_slice_make(words->word, length), 1);
+        at++; /* what ended the word is no letter */
     }
 }
 

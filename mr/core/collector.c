@@ -387,21 +387,17 @@ static enum status fold_waiting(struct collector *collector, struct error *error
     return status;
 }
 
-static enum status collect_number(void *user, struct slice key, uint64_t bits, struct error *error)
+/* Lets the emission wait for its slot; longer keys do not. */
+static enum status enqueue_number(struct collector *collector,
+                                  struct slice key,
+                                  uint64_t bits,
+                                  struct error *error)
 {
-    struct collector *collector = user;
-    struct collector_waiting *waiting;
     uint64_t hash = slice_hash(key, 0);
-    enum status status;
+    struct collector_waiting *waiting;
 
-    if (collector->table.aggregator == MR_AGGREGATE_COUNT)
-        bits = 1;
-    count_emitted(collector, key.length + 8);
-    /* A partition function of the job's is to fail where the record is, not some records later. */
-    if (key.length > COLLECTOR_BATCH_KEY_BYTES || collector->context->settings->job->partition) {
-        status = check_length(key, (struct slice){0}, error);
-        if (status == OK)
-            status = fold_waiting(collector, error);
+    if (key.length > COLLECTOR_BATCH_KEY_BYTES) {
+        enum status status = fold_waiting(collector, error);
         return status == OK ? fold_number(collector, key, hash, bits, error) : status;
     }
     combine_table_prefetch_slot(&collector->table, hash);
@@ -412,6 +408,46 @@ static enum status collect_number(void *user, struct slice key, uint64_t bits, s
     if (key.length > 0)
         memcpy(waiting->key, key.data, key.length);
     return collector->waiting_count == COLLECTOR_BATCH ? fold_waiting(collector, error) : OK;
+}
+
+static enum status collect_number(void *user, struct slice key, uint64_t bits, struct error *error)
+{
+    struct collector *collector = user;
+    enum status status;
+
+    if (collector->table.aggregator == MR_AGGREGATE_COUNT)
+        bits = 1;
+    count_emitted(collector, key.length + 8);
+    if (collector->hot.places != NULL && key.length <= HOT_KEY_BYTES_MAX) {
+        struct hot_key out;
+        uint8_t room[HOT_KEY_BYTES_MAX];
+        if (!hot_keys_fold(&collector->hot, key, bits, &out))
+            return OK;
+        return enqueue_number(collector, hot_key_bytes(&out, room), out.bits, error);
+    }
+    status = check_length(key, (struct slice){0}, error);
+    if (status != OK)
+        return status;
+    /* A partition function of the job's is to fail where the record is, not some records later. */
+    if (collector->context->settings->job->partition != NULL)
+        return fold_number(collector, key, slice_hash(key, 0), bits, error);
+    return enqueue_number(collector, key, bits, error);
+}
+
+/* In the order of the places, which depends on nothing but what was emitted. */
+static enum status put_out_hot_keys(struct collector *collector, struct error *error)
+{
+    size_t count = hot_keys_count(&collector->hot);
+    enum status status = OK;
+
+    for (size_t i = 0; i < count && status == OK; i++) {
+        struct hot_key *place = &collector->hot.places[i];
+        uint8_t room[HOT_KEY_BYTES_MAX];
+        if (place->is_used)
+            status = enqueue_number(collector, hot_key_bytes(place, room), place->bits, error);
+        place->is_used = 0;
+    }
+    return status == OK ? fold_waiting(collector, error) : status;
 }
 
 static enum status collect(void *user, struct slice key, struct slice value, struct error *error)
@@ -459,6 +495,10 @@ enum status collector_open(struct collector *collector,
                                       (size_t)settings->memory_bytes, settings->job)
                  : sort_buffer_open(&collector->buffer, settings->reduces,
                                     (size_t)settings->memory_bytes);
+    /* Sums of doubles keep record order, and a partition function sees each record in its place. */
+    if (status == OK && collector->is_aggregating && settings->job->value_type != MR_VALUE_F64 &&
+        settings->job->partition == NULL)
+        status = hot_keys_open(&collector->hot, settings->memory_bytes, settings->job);
     if (status != OK) {
         collector_close(collector);
         return error_set(reterr_error, status, "map buffers: %s", status_sentence(status));
@@ -480,7 +520,7 @@ enum status collector_finish(struct collector *collector,
                              struct run_segment *ret_segments,
                              struct error *reterr_error)
 {
-    enum status status = fold_waiting(collector, reterr_error);
+    enum status status = put_out_hot_keys(collector, reterr_error);
 
     flush_counts(collector);
     if (status != OK)
@@ -501,6 +541,7 @@ void collector_close(struct collector *collector)
     for (size_t i = 0; i < collector->spill_count; i++)
         discard_spill(collector, &collector->spills[i]);
     mem_free(collector->spills);
+    hot_keys_close(&collector->hot);
     combine_table_close(&collector->table);
     sort_buffer_close(&collector->buffer);
     *collector = (struct collector){0};

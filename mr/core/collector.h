@@ -10,6 +10,7 @@
 #define MILLRACE_MR_CORE_COLLECTOR_H
 
 #include "mr/core/combine_table.h"
+#include "mr/core/hot_keys.h"
 #include "mr/core/run.h"
 #include "mr/core/sort_buffer.h"
 #include "mr/core/task_context.h"
@@ -39,6 +40,7 @@ struct collector {
     uint32_t partitions;
     bool is_aggregating;
     struct combine_table table;
+    struct hot_keys hot; /* in front of table */
     struct sort_buffer buffer;
     struct collector_waiting waiting[COLLECTOR_BATCH]; /* in order */
     size_t waiting_count;

@@ -11,6 +11,8 @@ mr_libmrcore_a_SOURCES = \
 	mr/core/group.c \
 	mr/core/group.h \
 	mr/core/host.h \
+	mr/core/hot_keys.c \
+	mr/core/hot_keys.h \
 	mr/core/input.c \
 	mr/core/input.h \
 	mr/core/map_task.c \
