@@ -118,6 +118,19 @@ enum status file_read_exactly(
     return OK;
 }
 
+enum status file_read_next(
+    struct file *file, void *data, size_t bytes, size_t *ret_bytes, struct error *reterr_error)
+{
+    ssize_t got;
+    do
+        got = os_read(file->descriptor, data, bytes);
+    while (got < 0 && errno == EINTR);
+    if (got < 0)
+        return error_set_errno(reterr_error, errno, "read %s", file->path);
+    *ret_bytes = (size_t)got;
+    return OK;
+}
+
 enum status file_write_at(struct file *file,
                           uint64_t offset,
                           struct slice data,

@@ -62,6 +62,12 @@ MUST_USE enum status file_read_at(struct file *file,
 /* Reads exactly bytes at offset; ERR_CORRUPT when the file ends before. */
 MUST_USE enum status file_read_exactly(
     struct file *file, uint64_t offset, void *data, size_t bytes, struct error *reterr_error);
+/*
+ * Reads 1 to bytes bytes from the descriptor's position (a pipe, a terminal); *ret_bytes is 0 at
+ * the end only.
+ */
+MUST_USE enum status file_read_next(
+    struct file *file, void *data, size_t bytes, size_t *ret_bytes, struct error *reterr_error);
 /* Writes all of data at offset. On failure any prefix of it may have been written. */
 MUST_USE enum status file_write_at(struct file *file,
                                    uint64_t offset,
