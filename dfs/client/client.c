@@ -101,6 +101,13 @@ void dfs_cancel(struct dfs *dfs)
     mutex_unlock(dfs->mutex);
 }
 
+void dfs_resume(struct dfs *dfs)
+{
+    mutex_lock(dfs->mutex);
+    dfs->is_cancelled = false;
+    mutex_unlock(dfs->mutex);
+}
+
 bool dfs_is_cancelled(struct dfs *dfs)
 {
     mutex_lock(dfs->mutex);

@@ -56,6 +56,8 @@ void dfs_close(struct dfs *dfs);
 void dfs_set_token(struct dfs *dfs, const char *token);
 /* Gives up waiting in all calls of this client, now and later: they return ERR_CANCELLED. */
 void dfs_cancel(struct dfs *dfs);
+/* Takes dfs_cancel back, for a caller that wants to clean up. */
+void dfs_resume(struct dfs *dfs);
 /* The name that locality compares; lives as long as dfs. */
 const char *dfs_host(const struct dfs *dfs);
 

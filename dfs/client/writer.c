@@ -406,9 +406,9 @@ static void abandon(struct dfs_writer *writer)
     };
     struct arena *arena = arena_open(0);
     const void *response = NULL;
-    int64_t deadline_ms = clock_monotonic_ms() + DFS_ABANDON_MS;
-    enum status status = dfs_call(writer->dfs, METHOD_NAMENODE_ABANDON, &request, arena,
-                                  deadline_ms, &response, NULL);
+    /* One try, also after dfs_cancel: giving up must not take another minute. */
+    enum status status = dfs_call_once(writer->dfs, METHOD_NAMENODE_ABANDON, &request, arena,
+                                       DFS_ABANDON_MS, &response, NULL);
     (void)status;
     arena_close(arena);
 }
