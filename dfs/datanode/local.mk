@@ -10,8 +10,17 @@ dfs_libdatanodecore_a_SOURCES = \
 
 noinst_LIBRARIES += dfs/libdatanodedaemon.a
 dfs_libdatanodedaemon_a_SOURCES = \
+	dfs/datanode/daemon/node.c \
+	dfs/datanode/daemon/node.h \
+	dfs/datanode/daemon/receive.c \
+	dfs/datanode/daemon/serve.c \
 	dfs/datanode/daemon/store.c \
 	dfs/datanode/daemon/store.h \
 	dfs/datanode/daemon/store_internal.h \
 	dfs/datanode/daemon/store_read.c \
-	dfs/datanode/daemon/store_scan.c
+	dfs/datanode/daemon/store_scan.c \
+	dfs/datanode/daemon/work.c
+
+bin_PROGRAMS += bin/mr-datanode
+bin_mr_datanode_SOURCES = dfs/datanode/daemon/main.c
+bin_mr_datanode_LDADD = $(DATANODE_DAEMON_LIBS)

@@ -45,7 +45,8 @@ enum {
     EXIT_CORRUPT = 4,        /* the journal is damaged; nothing was changed */
     EXIT_JOURNAL_FAILED = 5, /* a write or sync of the journal failed while running */
     EXIT_STOP_TIMEOUT = 6,   /* asked to stop, but the machine was not done within stop_ms */
-    EXIT_LAUNCHER_LOST = 7   /* the process that starts containers died */
+    EXIT_LAUNCHER_LOST = 7,  /* the process that starts containers died */
+    EXIT_REFUSED = 8 /* the cluster refuses this node: another cluster's, or a copy of another */
 };
 
 struct daemon_definition {

@@ -4,6 +4,8 @@
  */
 #include "dfs/datanode/core/datanode.h"
 
+#include <string.h>
+
 #include "dfs/datanode/core/internal.h"
 #include "lib/base/check.h"
 #include "lib/base/mem.h"
@@ -28,8 +30,8 @@ void datanode_settings_default(struct datanode_settings *settings)
 
 static bool settings_are_sound(const struct datanode_settings *s)
 {
-    return s->node.node_id != 0 && s->namenode_address.length != 0 && s->copies_max >= 1 &&
-           s->copies_max <= DATANODE_TRANSFERS_MAX && s->receives_max >= 1 &&
+    return s->node.node_id != 0 && s->namenode_address.length <= LIMIT_ADDRESS_BYTES &&
+           s->copies_max >= 1 && s->copies_max <= DATANODE_TRANSFERS_MAX && s->receives_max >= 1 &&
            s->receives_max <= DATANODE_TRANSFERS_MAX && s->report_part_blocks >= 1 &&
            s->report_part_blocks <= LIMIT_BLOCKS_PER_REPORT_PART && s->call_timeout_ms >= 1 &&
            s->retry_min_ms >= 1 && s->retry_max_ms >= s->retry_min_ms && s->scrub_pause_ms >= 0 &&
@@ -46,7 +48,12 @@ enum status datanode_open(const struct datanode_settings *settings,
     datanode->arena = arena_open(0);
     datanode->settings = *settings;
     message_copy_into(&endpoint_type, &settings->node, &datanode->settings.node, datanode->arena);
-    datanode->settings.namenode_address = arena_copy(datanode->arena, settings->namenode_address);
+    /* The copy in the struct may change; the setting says whether it does. */
+    if (settings->namenode_address.length > 0)
+        memcpy(datanode->namenode_address, settings->namenode_address.data,
+               settings->namenode_address.length);
+    datanode->settings.namenode_address = slice_from_string(datanode->namenode_address);
+    datanode->is_namenode_fixed = settings->namenode_address.length > 0;
     datanode->rng = rng_seed(seed);
     datanode->cluster_id = settings->cluster_id;
     datanode->replicas = map_u64_open();

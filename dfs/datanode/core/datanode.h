@@ -18,7 +18,7 @@
  * cluster id is on disk; DN-7  used bytes = the sum of the lengths of all replicas that are on
  * disk.
  *
- * States: docs/states/replica.dot, docs/states/registration.dot. Called from one thread.
+ * States: docs/states/datanode_replica.dot, datanode_registration.dot. Called from one thread.
  * Source: DESIGN of blocks in docs/protocols/data-plane.md; GFS (SOSP'03) 5.2 for checks and
  * scrubbing; the fsync study (ATC'20) for "a volume whose sync failed is not trusted again".
  */
@@ -49,6 +49,7 @@ enum datanode_replica_state {
 /* X(constant, name): the states of the session with the namenode */
 #define DATANODE_REGISTRATION_STATE_LIST(X)                                                        \
  X(REGISTRATION_NONE, "NONE")           /* no session; waits for its back-off, or for the start */ \
+ X(REGISTRATION_FINDING, "FINDING")     /* the namenode's address is being looked up */            \
  X(REGISTRATION_ASKED, "ASKED")         /* RegisterDatanode is in flight */                        \
  X(REGISTRATION_SAVING, "SAVING")       /* the cluster id is being written to disk */              \
  X(REGISTRATION_REPORTING, "REPORTING") /* parts of the full report are being sent */              \
@@ -71,15 +72,15 @@ enum {
 };
 
 struct datanode_settings {
-    struct endpoint node;            /* node_id not 0; strings are copied */
-    uint64_t cluster_id;             /* from the VERSION file; 0: never registered */
-    uint64_t incarnation;            /* grows with every start */
-    struct slice namenode_address;   /* "host:port"; copied */
-    uint64_t capacity_bytes;         /* what this node offers; 0: the size of its volume */
-    uint64_t reserve_bytes;          /* kept free on the volume; default 64 MiB */
-    uint32_t copies_max;             /* copies at a time; default 4 */
-    uint32_t receives_max;           /* blocks received at a time; default 64 */
-    uint32_t report_part_blocks;     /* blocks in one part of a full report; default 10,000 */
+    struct endpoint node;          /* node_id not 0; strings are copied */
+    uint64_t cluster_id;           /* from the VERSION file; 0: never registered */
+    uint64_t incarnation;          /* grows with every start */
+    struct slice namenode_address; /* "host:port", copied; empty: FIND_NAMENODE tells, each time */
+    uint64_t capacity_bytes;       /* what this node offers; 0: the size of its volume */
+    uint64_t reserve_bytes;        /* kept free on the volume; default 64 MiB */
+    uint32_t copies_max;           /* copies at a time; default 4 */
+    uint32_t receives_max;         /* blocks received at a time; default 64 */
+    uint32_t report_part_blocks;   /* blocks in one part of a full report; default 10,000 */
     uint64_t scrub_bytes_per_second; /* background verification; 0: none; default 8 MiB/s */
     int64_t scrub_pause_ms;          /* a replica is not scrubbed again sooner; default 24 h */
     int64_t call_timeout_ms;         /* one call to the namenode; default 10,000 */
@@ -109,6 +110,11 @@ enum datanode_effect {
     DATANODE_EFFECT_SAVE_IDENTITY,
     /* no data. Answer: datanode_space. */
     DATANODE_EFFECT_MEASURE_SPACE,
+    /* no data. Answer: datanode_namenode. */
+    DATANODE_EFFECT_FIND_NAMENODE,
+    /* data: datanode_refusal. Tells a person why the process ends; ACTION_EXIT follows. No answer.
+     */
+    DATANODE_EFFECT_TELL_REFUSAL,
     DATANODE_EFFECT_COUNT
 };
 
@@ -134,6 +140,14 @@ struct datanode_block {
 
 struct datanode_identity {
     uint64_t cluster_id;
+};
+
+struct datanode_namenode {
+    struct slice address; /* 1 to LIMIT_ADDRESS_BYTES bytes */
+};
+
+struct datanode_refusal {
+    struct slice text;
 };
 
 struct datanode_space {
@@ -178,7 +192,7 @@ struct datanode_received {
 
 /* --- the door (lib/model/machine.h) ------------------------------------------------------------
  */
-/* ERR_INVALID when node_id or namenode_address is missing, or a setting is out of range. */
+/* ERR_INVALID when node_id is missing or a setting is out of range. */
 MUST_USE enum status datanode_open(const struct datanode_settings *settings,
                                    uint64_t seed,
                                    struct datanode **ret_datanode);

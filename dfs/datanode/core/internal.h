@@ -72,7 +72,8 @@ enum effect_use {
     USE_QUARANTINE,
     USE_SCRUB,
     USE_SAVE_IDENTITY,
-    USE_MEASURE
+    USE_MEASURE,
+    USE_FIND
 };
 
 /* An effect that has not been answered. */
@@ -109,7 +110,9 @@ struct datanode {
     struct list copies_running;
     struct map_u64 *copy_jobs; /* block id to struct copy_job, waiting or running */
 
-    int registration; /* enum datanode_registration_state */
+    char namenode_address[LIMIT_ADDRESS_BYTES + 1]; /* as it was found last */
+    bool is_namenode_fixed;                         /* by the settings */
+    int registration;                               /* enum datanode_registration_state */
     uint64_t session;
     uint64_t cluster_id;
     uint64_t saving_cluster_id;
@@ -201,6 +204,9 @@ void datanode_work_close(struct datanode *datanode);
 void datanode_session_response(struct datanode *datanode,
                                struct actions *actions,
                                const struct event *event);
+void datanode_namenode_found(struct datanode *datanode,
+                             struct actions *actions,
+                             const struct event *event);
 void datanode_identity_saved(struct datanode *datanode,
                              struct actions *actions,
                              enum status status);

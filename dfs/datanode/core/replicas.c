@@ -3,7 +3,7 @@
  * Owns the replica table, the order of scrubbing and the bytes used and reserved.
  * Invariants: DN-2 reserved bytes are those of RECEIVING replicas; DN-4 a CORRUPT replica is not in
  * the scrub list; DN-7 used bytes are those of all replicas on disk. States:
- * docs/states/replica.dot.
+ * docs/states/datanode_replica.dot.
  */
 #include "dfs/datanode/core/internal.h"
 
@@ -12,23 +12,30 @@
 #include "lib/base/check.h"
 #include "lib/base/mem.h"
 
+/* X(constant, name) */
+#define REPLICA_EVENT_LIST(X)                                                                      \
+ X(REPLICA_FOUND, "FOUND")                                                                         \
+ X(REPLICA_FOUND_CORRUPT, "FOUND_CORRUPT")                                                         \
+ X(REPLICA_RECEIVED, "RECEIVED")                                                                   \
+ X(REPLICA_RECEIVE_FAILED, "RECEIVE_FAILED")                                                       \
+ X(REPLICA_COPY_STARTED, "COPY_STARTED")                                                           \
+ X(REPLICA_COPY_ENDED, "COPY_ENDED")                                                               \
+ X(REPLICA_SEEN_CORRUPT, "SEEN_CORRUPT")                                                           \
+ X(REPLICA_DELETE_ASKED, "DELETE_ASKED")                                                           \
+ X(REPLICA_DELETED, "DELETED")                                                                     \
+ X(REPLICA_DELETE_FAILED, "DELETE_FAILED")
+
 enum replica_event {
-    REPLICA_FOUND,
-    REPLICA_FOUND_CORRUPT,
-    REPLICA_RECEIVED,
-    REPLICA_RECEIVE_FAILED,
-    REPLICA_COPY_STARTED,
-    REPLICA_COPY_ENDED,
-    REPLICA_SEEN_CORRUPT,
-    REPLICA_DELETE_ASKED,
-    REPLICA_DELETED,
-    REPLICA_DELETE_FAILED,
+#define EVENT_ENUM(constant, name) constant,
+    REPLICA_EVENT_LIST(EVENT_ENUM)
+#undef EVENT_ENUM
     REPLICA_EVENT_COUNT
 };
 
 static const char *const replica_event_names[REPLICA_EVENT_COUNT] = {
-    "FOUND",      "FOUND_CORRUPT", "RECEIVED",     "RECEIVE_FAILED", "COPY_STARTED",
-    "COPY_ENDED", "SEEN_CORRUPT",  "DELETE_ASKED", "DELETED",        "DELETE_FAILED",
+#define EVENT_NAME(constant, name) name,
+    REPLICA_EVENT_LIST(EVENT_NAME)
+#undef EVENT_NAME
 };
 
 static const char *const replica_state_names[REPLICA_STATE_COUNT] = {
@@ -174,19 +181,22 @@ bool datanode_replica_is_good(const struct replica *replica)
     return replica->state == REPLICA_SEALED || replica->state == REPLICA_COPYING;
 }
 
+static uint64_t bytes_left(uint64_t bytes, uint64_t taken)
+{
+    return bytes > taken ? bytes - taken : 0;
+}
+
 uint64_t datanode_free_bytes(const struct datanode *datanode)
 {
     if (!datanode->has_space || datanode->is_volume_failed)
         return 0;
-    uint64_t free_bytes = datanode->volume_free_bytes;
-    uint64_t capacity = datanode->settings.capacity_bytes;
-    if (capacity != 0) {
-        uint64_t left = capacity > datanode->used_bytes ? capacity - datanode->used_bytes : 0;
-        if (left < free_bytes)
-            free_bytes = left;
+    uint64_t free_bytes = bytes_left(datanode->volume_free_bytes, datanode->settings.reserve_bytes);
+    if (datanode->settings.capacity_bytes != 0) {
+        uint64_t offered = bytes_left(datanode->settings.capacity_bytes, datanode->used_bytes);
+        if (offered < free_bytes)
+            free_bytes = offered;
     }
-    uint64_t taken = datanode->reserved_bytes + datanode->settings.reserve_bytes;
-    return free_bytes > taken ? free_bytes - taken : 0;
+    return bytes_left(free_bytes, datanode->reserved_bytes);
 }
 
 static struct replica *replica_new(struct datanode *datanode, struct dfs_block_info block)

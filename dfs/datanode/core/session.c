@@ -5,11 +5,12 @@
  * is new here is sent at once. A session that the namenode does not know any more (it was
  * restarted) is replaced by a new registration and a full report. Invariants: DN-5 one call in each
  * lane, none of report and changes without a session; DN-6 nothing is announced before the cluster
- * id is on disk. States: docs/states/registration.dot.
+ * id is on disk. States: docs/states/datanode_registration.dot.
  */
 #include "dfs/datanode/core/internal.h"
 
 #include <inttypes.h>
+#include <string.h>
 
 #include "lib/base/check.h"
 #include "lib/base/mem.h"
@@ -17,25 +18,34 @@
 enum {
     HEARTBEAT_INTERVAL_MIN_MS = 10,
     HEARTBEAT_INTERVAL_MAX_MS = 600000,
-    BACK_OFF_DOUBLINGS_MAX = 20
+    BACK_OFF_DOUBLINGS_MAX = 20,
+    HEARTBEAT_FAILURES_MAX = 5 /* in a row; then the namenode is looked up anew */
 };
 
+/* X(constant, name) */
+#define REGISTRATION_EVENT_LIST(X)                                                                 \
+ X(REGISTRATION_FIND, "FIND")                                                                      \
+ X(REGISTRATION_ASK, "ASK")                                                                        \
+ X(REGISTRATION_ACCEPTED, "ACCEPTED")                                                              \
+ X(REGISTRATION_ACCEPTED_NEW, "ACCEPTED_NEW")                                                      \
+ X(REGISTRATION_SAVED, "SAVED")                                                                    \
+ X(REGISTRATION_FAILED, "FAILED")                                                                  \
+ X(REGISTRATION_DENIED, "DENIED")                                                                  \
+ X(REGISTRATION_REPORTED, "REPORTED")                                                              \
+ X(REGISTRATION_REPORT_ASKED, "REPORT_ASKED")                                                      \
+ X(REGISTRATION_LOST, "LOST")
+
 enum registration_event {
-    REGISTRATION_ASK,
-    REGISTRATION_ACCEPTED,
-    REGISTRATION_ACCEPTED_NEW,
-    REGISTRATION_SAVED,
-    REGISTRATION_FAILED,
-    REGISTRATION_DENIED,
-    REGISTRATION_REPORTED,
-    REGISTRATION_REPORT_ASKED,
-    REGISTRATION_LOST,
+#define EVENT_ENUM(constant, name) constant,
+    REGISTRATION_EVENT_LIST(EVENT_ENUM)
+#undef EVENT_ENUM
     REGISTRATION_EVENT_COUNT
 };
 
 static const char *const registration_event_names[REGISTRATION_EVENT_COUNT] = {
-    "ASK",    "ACCEPTED", "ACCEPTED_NEW", "SAVED", "FAILED",
-    "DENIED", "REPORTED", "REPORT_ASKED", "LOST",
+#define EVENT_NAME(constant, name) name,
+    REGISTRATION_EVENT_LIST(EVENT_NAME)
+#undef EVENT_NAME
 };
 
 static const char *const registration_state_names[REGISTRATION_STATE_COUNT] = {
@@ -62,6 +72,12 @@ static void save_identity(void *object, void *context)
     data->cluster_id = datanode->saving_cluster_id;
     (void)datanode_ask_effect(datanode, c->actions, USE_SAVE_IDENTITY, 0,
                               DATANODE_EFFECT_SAVE_IDENTITY, data);
+}
+
+static void find_namenode(void *object, void *context)
+{
+    const struct datanode_context *c = context;
+    (void)datanode_ask_effect(object, c->actions, USE_FIND, 0, DATANODE_EFFECT_FIND_NAMENODE, NULL);
 }
 
 static void cancel_lane(struct lane *lane, struct actions *actions)
@@ -104,7 +120,10 @@ static void end_report(void *object, void *context)
 }
 
 static const struct transition_row registration_rows[] = {
+    {REGISTRATION_NONE,      REGISTRATION_FIND,         REGISTRATION_FINDING,   find_namenode},
     {REGISTRATION_NONE,      REGISTRATION_ASK,          REGISTRATION_ASKED,     NULL         },
+    {REGISTRATION_FINDING,   REGISTRATION_ASK,          REGISTRATION_ASKED,     NULL         },
+    {REGISTRATION_FINDING,   REGISTRATION_FAILED,       REGISTRATION_NONE,      NULL         },
     {REGISTRATION_ASKED,     REGISTRATION_ACCEPTED,     REGISTRATION_REPORTING, begin_report },
     {REGISTRATION_ASKED,     REGISTRATION_ACCEPTED_NEW, REGISTRATION_SAVING,    save_identity},
     {REGISTRATION_ASKED,     REGISTRATION_FAILED,       REGISTRATION_NONE,      NULL         },
@@ -184,7 +203,7 @@ static void lane_call(struct datanode *datanode,
                       int64_t timeout_ms)
 {
     lane->tag = datanode_next_tag(datanode);
-    actions_call(actions, lane->tag, datanode->settings.namenode_address, method, message,
+    actions_call(actions, lane->tag, slice_from_string(datanode->namenode_address), method, message,
                  timeout_ms);
 }
 
@@ -270,8 +289,12 @@ void datanode_session_pump(struct datanode *datanode, struct actions *actions)
     if (datanode->is_stopping)
         return;
     if (datanode->registration == REGISTRATION_NONE && datanode->has_space &&
-        lane_is_ready(datanode, &datanode->register_lane))
-        send_register(datanode, actions);
+        lane_is_ready(datanode, &datanode->register_lane)) {
+        if (datanode->is_namenode_fixed)
+            send_register(datanode, actions);
+        else
+            registration_apply(datanode, actions, REGISTRATION_FIND);
+    }
     if (!has_session(datanode))
         return;
     if (lane_is_ready(datanode, &datanode->heartbeat_lane))
@@ -323,9 +346,10 @@ static void session_lost(struct datanode *datanode, struct actions *actions)
 static void refuse(struct datanode *datanode, struct actions *actions, struct slice why)
 {
     registration_apply(datanode, actions, REGISTRATION_DENIED);
+    struct datanode_refusal *data = ARENA_NEW(actions->arena, struct datanode_refusal);
+    data->text = why;
+    actions_effect(actions, 0, DATANODE_EFFECT_TELL_REFUSAL, data);
     actions_exit(actions, DATANODE_EXIT_REFUSED);
-    /* The shell prints what belongs to the end of the process. */
-    actions->items[actions->count - 1].text = why;
 }
 
 static bool is_refusal(enum status status)
@@ -370,6 +394,23 @@ static void register_answered(struct datanode *datanode,
     registration_apply(datanode, actions,
                        datanode->cluster_id == 0 ? REGISTRATION_ACCEPTED_NEW
                                                  : REGISTRATION_ACCEPTED);
+}
+
+/* Looked up anew before each registration: a namenode may come back elsewhere. */
+void datanode_namenode_found(struct datanode *datanode,
+                             struct actions *actions,
+                             const struct event *event)
+{
+    const struct datanode_namenode *found = event->data;
+    if (event->status != OK || datanode->is_stopping || found->address.length == 0 ||
+        found->address.length > LIMIT_ADDRESS_BYTES) {
+        lane_failed(datanode, &datanode->register_lane);
+        registration_apply(datanode, actions, REGISTRATION_FAILED);
+        return;
+    }
+    memcpy(datanode->namenode_address, found->address.data, found->address.length);
+    datanode->namenode_address[found->address.length] = 0;
+    send_register(datanode, actions);
 }
 
 void datanode_identity_saved(struct datanode *datanode, struct actions *actions, enum status status)
@@ -417,6 +458,10 @@ static void heartbeat_answered(struct datanode *datanode,
     }
     if (event->status != OK) {
         lane_failed(datanode, &datanode->heartbeat_lane);
+        /* It may have come back elsewhere, which only a new look-up can tell. */
+        if (!datanode->is_namenode_fixed &&
+            datanode->heartbeat_lane.failures >= HEARTBEAT_FAILURES_MAX)
+            session_lost(datanode, actions);
         return;
     }
     const struct dfs_datanode_heartbeat_response *response = event->message;

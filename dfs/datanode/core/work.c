@@ -229,6 +229,9 @@ void datanode_effect_done(struct datanode *datanode,
     case USE_MEASURE:
         space_measured(datanode, actions, event);
         break;
+    case USE_FIND:
+        datanode_namenode_found(datanode, actions, event);
+        break;
     }
 }
 

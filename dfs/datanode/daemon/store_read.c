@@ -13,7 +13,9 @@ struct store_reader {
     struct file *data;
     struct buf sidecar_bytes;
     struct block_sidecar sidecar;
-    uint8_t *chunk; /* BLOCK_CHUNK_BYTES, made when a read does not fit the chunks */
+    uint8_t *chunk;     /* BLOCK_CHUNK_BYTES, made when a read does not fit the chunks */
+    size_t chunk_index; /* which one it holds, verified */
+    bool is_chunk_known;
 };
 
 enum status store_open_file(struct store *store,
@@ -133,11 +135,17 @@ static enum status read_part(struct store_reader *reader,
     if (reader->chunk == NULL)
         return error_set(reterr_error, ERR_NO_MEMORY, "a buffer for one chunk");
     size_t index = (size_t)(offset / BLOCK_CHUNK_BYTES);
-    size_t whole = block_chunk_length(&reader->sidecar, index);
-    enum status status = read_chunks(reader, index, whole, reader->chunk, reterr_error);
-    if (status == OK)
-        memcpy(data, reader->chunk + offset % BLOCK_CHUNK_BYTES, length);
-    return status;
+    if (!reader->is_chunk_known || reader->chunk_index != index) {
+        reader->is_chunk_known = false;
+        size_t whole = block_chunk_length(&reader->sidecar, index);
+        enum status status = read_chunks(reader, index, whole, reader->chunk, reterr_error);
+        if (status != OK)
+            return status;
+        reader->chunk_index = index;
+        reader->is_chunk_known = true;
+    }
+    memcpy(data, reader->chunk + offset % BLOCK_CHUNK_BYTES, length);
+    return OK;
 }
 
 enum status store_reader_read(struct store_reader *reader,

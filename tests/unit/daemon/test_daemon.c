@@ -670,6 +670,7 @@ static void test_daemon__exit_codes_are_documented(void)
         {EXIT_JOURNAL_FAILED, "EXIT_JOURNAL_FAILED"},
         {EXIT_STOP_TIMEOUT,   "EXIT_STOP_TIMEOUT"  },
         {EXIT_LAUNCHER_LOST,  "EXIT_LAUNCHER_LOST" },
+        {EXIT_REFUSED,        "EXIT_REFUSED"       },
     };
 
     const char *source = host_environment("MILLRACE_SOURCE_DIR");

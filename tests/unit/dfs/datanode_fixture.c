@@ -12,7 +12,8 @@
 struct datanode_fixture f;
 
 static const char *const effect_names[DATANODE_EFFECT_COUNT] = {
-    "answer", "copy", "delete", "quarantine", "scrub", "save_identity", "measure"};
+    "answer",        "copy",    "delete",        "quarantine", "scrub",
+    "save_identity", "measure", "find_namenode", "refusal"};
 
 static void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
@@ -36,6 +37,7 @@ static void take_trace(void *user, const char *text)
 static void note_call(const struct action *action)
 {
     f.tag_of[action->method] = action->tag;
+    snprintf(f.address, sizeof(f.address), "%.*s", SLICE_ARGS(action->address));
     say("call %s", method_info(action->method)->name);
     if (action->method == METHOD_DATANODE_TRACKER_BLOCK_REPORT)
         message_copy_into(&dfs_block_report_request_type, action->message, &f.report, f.arena);
@@ -61,8 +63,14 @@ static void note_effect(const struct action *action)
         say("save_identity %" PRIu64, identity->cluster_id);
         return;
     }
-    if (action->effect == DATANODE_EFFECT_MEASURE_SPACE) {
-        say("measure");
+    if (action->effect == DATANODE_EFFECT_MEASURE_SPACE ||
+        action->effect == DATANODE_EFFECT_FIND_NAMENODE) {
+        say("%s", effect_names[action->effect]);
+        return;
+    }
+    if (action->effect == DATANODE_EFFECT_TELL_REFUSAL) {
+        const struct datanode_refusal *refusal = action->data;
+        say("refusal %.*s", SLICE_ARGS(refusal->text));
         return;
     }
     const struct datanode_block *block = action->data;
@@ -84,7 +92,7 @@ void step(struct event event)
         else if (action->kind == ACTION_CANCEL)
             say("cancel");
         else if (action->kind == ACTION_EXIT)
-            say("exit %d %.*s", action->exit_code, SLICE_ARGS(action->text));
+            say("exit %d", action->exit_code);
         else
             say("unexpected action %d", (int)action->kind);
     }

@@ -24,6 +24,7 @@ struct datanode_fixture {
     uint64_t effect_tag[DATANODE_EFFECT_COUNT];
     struct dfs_block_report_request report; /* the newest; borrowed from arena */
     struct dfs_block_changes_request changes;
+    char address[64]; /* the last call's */
     struct arena *arena;
 };
 

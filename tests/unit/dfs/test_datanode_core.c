@@ -281,7 +281,7 @@ static void test_datanode__stop_refuses_writers_and_ends(void)
 {
     given_active(1, 1);
     step((struct event){.kind = EVENT_STOP});
-    EXPECT("exit 0 \n");
+    EXPECT("exit 0\n");
     when_receive_asked(1, 2);
     EXPECT("answer 1 ERR_UNAVAILABLE\n");
 }

@@ -64,8 +64,8 @@ static void test_datanode__other_cluster_ends_the_process(void)
     buf_clear(&f.text);
     when_registered(6, 100);
     EXPECT("registration ASKED->REFUSED\n"
-           "exit 8 this node's blocks belong to cluster 0000000000000005, but the namenode serves "
-           "cluster 0000000000000006\n");
+           "refusal this node's blocks belong to cluster 0000000000000005, but the namenode serves "
+           "cluster 0000000000000006\nexit 8\n");
     CU_ASSERT_EQUAL(datanode_deadline_ms(f.datanode), INT64_MAX);
 }
 
@@ -77,7 +77,8 @@ static void test_datanode__refused_registration_ends_the_process(void)
     when_measured(VOLUME_BYTES);
     buf_clear(&f.text);
     when_answered(METHOD_DATANODE_TRACKER_REGISTER_DATANODE, ERR_FENCED, NULL);
-    EXPECT("registration ASKED->REFUSED\nexit 8 the namenode refuses this node: why not\n");
+    EXPECT(
+        "registration ASKED->REFUSED\nrefusal the namenode refuses this node: why not\nexit 8\n");
 }
 
 static void test_datanode__unreachable_namenode_is_asked_less_and_less(void)
@@ -96,6 +97,35 @@ static void test_datanode__unreachable_namenode_is_asked_less_and_less(void)
     CU_ASSERT_TRUE(delays[0] >= 50 && delays[0] <= 100);
     CU_ASSERT_TRUE(delays[3] >= 400 && delays[3] <= 800);
     CU_ASSERT_TRUE(delays[9] >= 2500 && delays[9] <= 5000);
+}
+
+static void test_datanode__unnamed_namenode_is_looked_up_each_time(void)
+{
+    struct datanode_settings settings = plain_settings();
+    settings.namenode_address = (struct slice){0};
+    given_datanode(&settings);
+    step((struct event){.kind = EVENT_START});
+    when_measured(1000000);
+    EXPECT("measure\nregistration NONE->FINDING\nfind_namenode\n");
+    when_effect_done(DATANODE_EFFECT_FIND_NAMENODE, ERR_UNAVAILABLE, NULL);
+    EXPECT("registration FINDING->NONE\n");
+    when_deadline_comes();
+    EXPECT("registration NONE->FINDING\nfind_namenode\n");
+    struct datanode_namenode found = {.address = slice_from_string("127.0.0.1:7")};
+    when_effect_done(DATANODE_EFFECT_FIND_NAMENODE, OK, &found);
+    EXPECT("registration FINDING->ASKED\ncall RegisterDatanode\n");
+    CU_ASSERT_STRING_EQUAL(f.address, "127.0.0.1:7");
+    when_registered(5, 100);
+    when_report_taken();
+    buf_clear(&f.text);
+    for (int i = 0; i < 4; i++) {
+        when_answered(METHOD_DATANODE_TRACKER_DATANODE_HEARTBEAT, ERR_UNAVAILABLE, NULL);
+        when_deadline_comes();
+        EXPECT("call DatanodeHeartbeat\n");
+    }
+    when_answered(METHOD_DATANODE_TRACKER_DATANODE_HEARTBEAT, ERR_UNAVAILABLE, NULL);
+    when_deadline_comes();
+    EXPECT("registration ACTIVE->NONE\nregistration NONE->FINDING\nfind_namenode\n");
 }
 
 static void test_datanode__unknown_session_registers_and_reports_again(void)
@@ -220,6 +250,8 @@ static const struct unit_test tests[] = {
     TEST(test_datanode__refused_registration_ends_the_process, "A refusal ends the process."),
     TEST(test_datanode__unreachable_namenode_is_asked_less_and_less,
          "An unreachable namenode is asked less and less."),
+    TEST(test_datanode__unnamed_namenode_is_looked_up_each_time,
+         "An unnamed namenode is looked up each time."),
     TEST(test_datanode__unknown_session_registers_and_reports_again,
          "An unknown session registers and reports again."),
     TEST(test_datanode__failed_heartbeat_is_repeated_in_the_same_session,

@@ -1,0 +1,125 @@
+/*
+ * node.c - what requests of all kinds need: who asks, for which block, and where to send on.
+ */
+#include "dfs/datanode/daemon/node.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include <jansson.h>
+
+#include "lib/base/mem.h"
+#include "lib/daemon/cluster.h"
+#include "lib/daemon/log.h"
+#include "lib/daemon/shell.h"
+#include "lib/model/limits.h"
+#include "lib/net/http_server.h"
+#include "lib/os/clock.h"
+
+const char *node_block_url(struct arena *arena,
+                           struct slice address,
+                           const struct dfs_block_info *block,
+                           struct slice pipeline)
+{
+    char name[BLOCK_NAME_BYTES];
+    block_name_format(block->block_id, name);
+    struct slice url =
+        arena_format(arena, "http://%.*s/v1/block/%s?length=%" PRIu64 "&crc32c=%08" PRIx32 "%s%.*s",
+                     SLICE_ARGS(address), name, block->length, block->crc32c,
+                     pipeline.length > 0 ? "&pipeline=" : "", SLICE_ARGS(pipeline));
+    return (const char *)url.data;
+}
+
+struct http_client *node_client(struct node *node, size_t behind)
+{
+    return node->clients[behind < NODE_CLIENTS ? behind : NODE_CLIENTS - 1];
+}
+
+bool node_authorises(const struct node *node, struct http_request *request)
+{
+    struct token_claims claims;
+    struct error error = {0};
+    enum status status = token_verify(&node->secret, http_request_bearer(request), CLUSTER_AUDIENCE,
+                                      clock_wall_ms(), &claims, &error);
+    if (status == OK)
+        return true;
+    http_reply_error(request, ERR_UNAUTHENTICATED, error.text);
+    return false;
+}
+
+/* Eight hexadecimal digits, by way of the sixteen of a name. */
+static bool parse_crc(const char *text, uint32_t *ret_crc)
+{
+    struct slice digits = slice_from_string(text);
+    if (digits.length != 8)
+        return false;
+    if (slice_equal_string(digits, "00000000")) {
+        *ret_crc = 0;
+        return true;
+    }
+    char padded[BLOCK_NAME_BYTES];
+    (void)snprintf(padded, sizeof(padded), "00000000%s", text); /* 16 digits */
+    uint64_t crc;
+    if (!block_name_parse(slice_from_string(padded), &crc))
+        return false;
+    *ret_crc = (uint32_t)crc;
+    return true;
+}
+
+enum status node_parse_block(const struct http_request *request,
+                             struct dfs_block_info *ret_block,
+                             bool *ret_has_claim,
+                             struct error *reterr_error)
+{
+    struct dfs_block_info block = {0};
+    if (!block_name_parse(slice_from_string(http_request_rest(request)), &block.block_id))
+        return error_set(reterr_error, ERR_INVALID, "a block id is 16 hexadecimal digits");
+    const char *length = http_request_query(request, "length");
+    const char *crc = http_request_query(request, "crc32c");
+    *ret_has_claim = length != NULL && crc != NULL;
+    if (length != NULL && (!slice_parse_u64(slice_from_string(length), &block.length) ||
+                           block.length > LIMIT_BLOCK_BYTES))
+        return error_set(reterr_error, ERR_INVALID, "length is a number of bytes, at most %d",
+                         (int)LIMIT_BLOCK_BYTES);
+    if (crc != NULL && !parse_crc(crc, &block.crc32c))
+        return error_set(reterr_error, ERR_INVALID, "crc32c is 8 hexadecimal digits");
+    *ret_block = block;
+    return OK;
+}
+
+enum status node_parse_synced(struct slice body,
+                              uint64_t *ret_ids,
+                              size_t *ret_count,
+                              struct error *reterr_error)
+{
+    json_error_t where;
+    json_t *answer = json_loadb((const char *)body.data, body.length, 0, &where);
+    const json_t *synced = answer == NULL ? NULL : json_object_get(answer, "synced");
+    size_t count = json_array_size(synced);
+    bool is_understood = json_is_array(synced) && count <= LIMIT_REPLICAS;
+    for (size_t i = 0; i < count && is_understood; i++) {
+        const char *id = json_string_value(json_array_get(synced, i));
+        is_understood = id != NULL && block_name_parse(slice_from_string(id), &ret_ids[i]);
+    }
+    json_decref(answer);
+    if (!is_understood)
+        return error_set(reterr_error, ERR_UNAVAILABLE, "the answer is not understood");
+    *ret_count = count;
+    return OK;
+}
+
+static void free_block(void *data)
+{
+    mem_free(data);
+}
+
+void node_tell_corrupt(struct node *node, uint64_t block_id, const char *how)
+{
+    char name[BLOCK_NAME_BYTES];
+    block_name_format(block_id, name);
+    log_event(node->log, LOG_LEVEL_WARN, "block_corrupt", log_text("block", name),
+              log_text("how", how));
+    struct datanode_block *data = MEM_NEW(struct datanode_block);
+    data->block.block_id = block_id;
+    shell_local(node->shell, DATANODE_LOCAL_BLOCK_CORRUPT, data, free_block);
+}

@@ -1,0 +1,104 @@
+/*
+ * node.h - what the parts of the datanode's shell share: one struct node, made by main.c.
+ * Threads: HTTP threads (receive.c, serve.c), the descriptor server's thread (serve.c), workers
+ * (work.c) and the core thread (work.c's effects). They meet in the machine's mailbox, in the
+ * store, and in the table of receives, which has the only lock here.
+ */
+#ifndef MILLRACE_DFS_DATANODE_DAEMON_NODE_H
+#define MILLRACE_DFS_DATANODE_DAEMON_NODE_H
+
+#include <stdatomic.h>
+
+#include "dfs/datanode/core/datanode.h"
+#include "dfs/datanode/daemon/store.h"
+#include "lib/base/map.h"
+#include "lib/net/token.h"
+
+struct condition;
+struct daemon;
+struct fd_pass_server;
+struct http_client;
+struct http_request;
+struct http_server;
+struct log;
+struct mutex;
+struct shell;
+struct workers;
+
+enum {
+    /* Patience with the next node of a pipeline grows with what is behind it, so that the nearest
+     * to the broken one notices first. */
+    NODE_CLIENTS = 4,
+    NODE_STALL_MS = 10000
+};
+
+struct node {
+    struct daemon *daemon;
+    struct shell *shell;
+    struct log *log;
+    struct store *store;
+    struct workers *workers;
+    struct http_server *server;
+    struct fd_pass_server *fd_server;
+    struct http_client *clients[NODE_CLIENTS]; /* by the number of nodes behind the next one */
+    struct token_secret secret;
+    uint64_t node_id;
+    atomic_ullong cluster_id;
+
+    struct mutex *mutex;         /* of the receives */
+    struct condition *condition; /* a receive was answered, or the machine has stopped */
+    struct map_u64 *receives;    /* transfer number to struct receive */
+    uint64_t transfers;
+    bool has_stopped; /* the machine answers no more */
+};
+
+/* "http://<address>/v1/block/<id>?length=N&crc32c=HEX[&pipeline=...]", from arena. */
+const char *node_block_url(struct arena *arena,
+                           struct slice address,
+                           const struct dfs_block_info *block,
+                           struct slice pipeline);
+/* The client whose patience fits a pipeline of that many more addresses behind the next. */
+struct http_client *node_client(struct node *node, size_t behind);
+/* Answers 401 and returns false when the request has no valid token. */
+bool node_authorises(const struct node *node, struct http_request *request);
+/* Block id from the path, length and crc32c from the query; ERR_INVALID says what is wrong. */
+MUST_USE enum status node_parse_block(const struct http_request *request,
+                                      struct dfs_block_info *ret_block,
+                                      bool *ret_has_claim,
+                                      struct error *reterr_error);
+/* Takes {"synced": ["<node id>", ...]}; at most LIMIT_REPLICAS. */
+MUST_USE enum status node_parse_synced(struct slice body,
+                                       uint64_t *ret_ids,
+                                       size_t *ret_count,
+                                       struct error *reterr_error);
+/* The machine is told; any thread. */
+void node_tell_corrupt(struct node *node, uint64_t block_id, const char *how);
+
+/* --- receive.c ----------------------------------------------------------------------------------
+ */
+void node_receive_begin(void *user, struct http_request *request);
+enum status node_receive_chunk(void *user, struct http_request *request, struct slice data);
+void node_receive_handle(void *user, struct http_request *request);
+void node_receive_end(void *user, struct http_request *request, bool is_complete);
+/* DATANODE_EFFECT_ANSWER_RECEIVE; on the core thread. */
+void node_receive_answer(struct node *node, const struct datanode_answer *answer);
+/* Nobody is answered from now on: those who wait are refused. */
+void node_receives_stop(struct node *node);
+
+/* --- serve.c ------------------------------------------------------------------------------------
+ */
+void node_serve_block(void *user, struct http_request *request);
+void node_serve_status(void *user, struct http_request *request);
+enum status node_answer_descriptor(void *user,
+                                   uint32_t uid,
+                                   struct slice question,
+                                   struct buf *answer,
+                                   int *ret_fd,
+                                   struct error *error);
+
+/* --- work.c -------------------------------------------------------------------------------------
+ */
+/* ACTION_EFFECT; on the core thread, does not block. */
+void node_effect(void *state, struct shell *shell, uint64_t tag, int effect, const void *data);
+
+#endif

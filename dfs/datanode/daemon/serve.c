@@ -1,0 +1,254 @@
+/*
+ * serve.c - blocks out: over HTTP, verified chunk by chunk, and as descriptors to readers on this
+ * host.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "dfs/datanode/daemon/node.h"
+#include "lib/base/mem.h"
+#include "lib/daemon/daemon.h"
+#include "lib/daemon/shell.h"
+#include "lib/net/http_server.h"
+#include "lib/os/file.h"
+
+/* --- HTTP --------------------------------------------------------------------------------------
+ */
+
+struct serving {
+    struct node *node;
+    struct store_reader *reader;
+    uint64_t begin; /* of the range, in the block */
+    uint64_t end;
+};
+
+struct range {
+    uint64_t begin;
+    uint64_t end;
+    bool is_partial;
+};
+
+/* Digits up to the first other byte, moved off the front; false when there is none. */
+static bool take_number(struct slice *rest, uint64_t *ret_value)
+{
+    size_t digits = 0;
+    while (digits < rest->length && rest->data[digits] >= '0' && rest->data[digits] <= '9')
+        digits++;
+    if (!slice_parse_u64(slice_sub(*rest, 0, digits), ret_value))
+        return false;
+    *rest = slice_sub(*rest, digits, rest->length - digits);
+    return true;
+}
+
+/* "bytes=a-b", "bytes=a-" or "bytes=-n". False: it asks for nothing of the block. Any other form is
+ * ignored, as RFC 9110 (14.2) allows. */
+static bool parse_range(const char *text, uint64_t length, struct range *ret_range)
+{
+    *ret_range = (struct range){0, length, false};
+    struct slice rest = slice_from_string(text);
+    struct slice unit = slice_from_string("bytes=");
+    if (!slice_has_prefix(rest, unit))
+        return true;
+    rest = slice_sub(rest, unit.length, rest.length - unit.length);
+    uint64_t first = 0;
+    uint64_t last = 0;
+    bool has_first = take_number(&rest, &first);
+    if (rest.length == 0 || rest.data[0] != '-')
+        return true;
+    rest = slice_sub(rest, 1, rest.length - 1);
+    bool has_last = take_number(&rest, &last);
+    if (rest.length != 0 || (!has_first && !has_last) || (has_first && has_last && last < first))
+        return true;
+    if (!has_first) { /* the last n bytes */
+        first = last < length ? length - last : 0;
+        has_last = false;
+        if (last == 0)
+            return false;
+    }
+    if (first >= length)
+        return false;
+    *ret_range = (struct range){first, has_last && last < length ? last + 1 : length, true};
+    return true;
+}
+
+static enum status stream_read(
+    void *state, uint64_t offset, uint8_t *data, size_t room, size_t *ret_length)
+{
+    struct serving *serving = state;
+    uint64_t at = serving->begin + offset;
+    uint64_t left = serving->end - at;
+    size_t length = left < room ? (size_t)left : room;
+    /* Up to the end of a chunk, so that the next piece begins with a whole one. */
+    uint64_t over = (at + length) % BLOCK_CHUNK_BYTES;
+    if (length == room && over < length)
+        length -= (size_t)over;
+    struct error error = {0};
+    enum status status =
+        length == 0 ? OK : store_reader_read(serving->reader, at, data, length, &error);
+    if (status == ERR_CORRUPT || status == ERR_IO)
+        node_tell_corrupt(serving->node, store_reader_block(serving->reader).block_id, error.text);
+    if (status == OK)
+        *ret_length = length;
+    return status;
+}
+
+static void stream_close(void *state)
+{
+    struct serving *serving = state;
+    store_reader_close(serving->reader);
+    mem_free(serving);
+}
+
+/* So that damage at the front is a proper answer instead of a cut connection. */
+static enum status check_first_chunk(struct store_reader *reader,
+                                     const struct range *range,
+                                     struct error *error)
+{
+    uint8_t first;
+    if (range->begin == range->end)
+        return OK;
+    return store_reader_read(reader, range->begin, &first, 1, error);
+}
+
+static void add_headers(struct http_request *request,
+                        const struct store_reader *reader,
+                        const struct range *range)
+{
+    char text[96];
+    uint32_t crc;
+    if (block_sidecar_range_crc(store_reader_sidecar(reader), range->begin,
+                                range->end - range->begin, &crc)) {
+        (void)snprintf(text, sizeof(text), "%08" PRIx32, crc); /* fits */
+        http_reply_header(request, "X-Millrace-Crc32c", text);
+    }
+    http_reply_header(request, "Accept-Ranges", "bytes");
+    if (!range->is_partial)
+        return;
+    (void)snprintf(text, sizeof(text), "bytes %" PRIu64 "-%" PRIu64 "/%" PRIu64, range->begin,
+                   range->end - 1, store_reader_block(reader).length); /* fits: 3 * 20 + 9 */
+    http_reply_header(request, "Content-Range", text);
+}
+
+static void reply_block(struct node *node,
+                        struct http_request *request,
+                        struct store_reader *reader)
+{
+    struct range range;
+    struct error error = {0};
+    uint64_t length = store_reader_block(reader).length;
+    if (!parse_range(http_request_header(request, "Range"), length, &range)) {
+        store_reader_close(reader);
+        http_reply(request, 416, "text/plain",
+                   slice_from_string("no byte of the block is asked\n"));
+        return;
+    }
+    enum status status = check_first_chunk(reader, &range, &error);
+    if (status != OK) {
+        if (status == ERR_CORRUPT || status == ERR_IO)
+            node_tell_corrupt(node, store_reader_block(reader).block_id, error.text);
+        store_reader_close(reader);
+        http_reply_error(request, status, error.text);
+        return;
+    }
+    add_headers(request, reader, &range);
+    struct serving *serving = MEM_NEW(struct serving);
+    *serving = (struct serving){node, reader, range.begin, range.end};
+    struct http_stream stream = {stream_read, stream_close, serving};
+    http_reply_stream(request, range.is_partial ? 206 : 200, "application/octet-stream",
+                      range.end - range.begin, &stream);
+}
+
+void node_serve_block(void *user, struct http_request *request)
+{
+    struct node *node = user;
+    if (!node_authorises(node, request))
+        return;
+    struct dfs_block_info wanted;
+    bool has_claim = false;
+    struct error error = {0};
+    struct store_reader *reader = NULL;
+    enum status status = node_parse_block(request, &wanted, &has_claim, &error);
+    if (status == OK) {
+        status = store_reader_open(node->store, wanted.block_id, &reader, &error);
+        if (status == ERR_CORRUPT || status == ERR_IO)
+            node_tell_corrupt(node, wanted.block_id, error.text);
+    }
+    if (status == OK && has_claim) {
+        struct dfs_block_info block = store_reader_block(reader);
+        if (block.length != wanted.length || block.crc32c != wanted.crc32c) {
+            status = error_set(&error, ERR_STALE,
+                               "the replica here has %" PRIu64 " bytes with checksum %08" PRIx32,
+                               block.length, block.crc32c);
+            store_reader_close(reader);
+        }
+    }
+    if (status == OK)
+        reply_block(node, request, reader);
+    else
+        http_reply_error(request, status, error.text);
+}
+
+static void take_totals(void *user, const void *machine)
+{
+    struct datanode_totals *totals = user;
+    *totals = datanode_totals(machine);
+}
+
+static const char *const registration_texts[REGISTRATION_STATE_COUNT] = {
+#define REGISTRATION_TEXT(constant, name) name,
+    DATANODE_REGISTRATION_STATE_LIST(REGISTRATION_TEXT)
+#undef REGISTRATION_TEXT
+};
+
+void node_serve_status(void *user, struct http_request *request)
+{
+    struct node *node = user;
+    struct datanode_totals totals;
+    if (shell_inspect(node->shell, take_totals, &totals) != OK) {
+        http_reply_error(request, ERR_UNAVAILABLE, "the datanode is starting or stopping");
+        return;
+    }
+    struct arena *arena = arena_open(0);
+    struct slice body = arena_format(
+        arena,
+        "{\"node_id\": \"%016" PRIx64 "\", \"cluster_id\": \"%016" PRIx64
+        "\", \"registration\": \"%s\", \"blocks\": %" PRIu64 ", \"corrupt_blocks\": %" PRIu64
+        ", \"used_bytes\": %" PRIu64 ", \"free_bytes\": %" PRIu64 ", \"reserved_bytes\": %" PRIu64
+        ", \"copies_running\": %" PRIu32 ", \"copies_waiting\": %" PRIu32
+        ", \"changes_waiting\": %" PRIu64 ", \"blocks_scrubbed\": %" PRIu64
+        ", \"volume_failed\": %s}\n",
+        node->node_id, totals.cluster_id, registration_texts[totals.registration],
+        totals.block_count, totals.corrupt_count, totals.used_bytes, totals.free_bytes,
+        totals.reserved_bytes, totals.copies_running, totals.copies_waiting, totals.changes_waiting,
+        totals.blocks_scrubbed, totals.is_volume_failed ? "true" : "false");
+    http_reply(request, 200, "application/json", body);
+    arena_close(arena);
+}
+
+/* --- descriptors -------------------------------------------------------------------------------
+ */
+
+enum status node_answer_descriptor(void *user,
+                                   uint32_t uid,
+                                   struct slice question,
+                                   struct buf *answer,
+                                   int *ret_fd,
+                                   struct error *error)
+{
+    struct node *node = user;
+    (void)uid; /* the kernel knows the asker, and every user of this host may have a token */
+    (void)answer;
+    size_t space = slice_find(question, ' ');
+    struct slice what = slice_sub(question, 0, space);
+    bool is_sidecar = slice_equal_string(what, "sidecar");
+    uint64_t block_id = 0;
+    if (space == question.length || (!is_sidecar && !slice_equal_string(what, "block")) ||
+        !block_name_parse(slice_sub(question, space + 1, question.length - space - 1), &block_id))
+        return error_set(error, ERR_INVALID, "ask \"block <id>\" or \"sidecar <id>\"");
+    struct file *file;
+    enum status status = store_open_file(node->store, block_id, is_sidecar, &file, error);
+    if (status == OK)
+        *ret_fd = file_release(file);
+    return status;
+}

@@ -1,0 +1,276 @@
+/*
+ * work.c - the machine's effects: each becomes a job for a worker thread, which answers it.
+ */
+#include <inttypes.h>
+#include <string.h>
+
+#include "dfs/datanode/daemon/node.h"
+#include "lib/base/check.h"
+#include "lib/base/mem.h"
+#include "lib/daemon/daemon.h"
+#include "lib/daemon/log.h"
+#include "lib/daemon/shell.h"
+#include "lib/daemon/workers.h"
+#include "lib/model/limits.h"
+#include "lib/net/http_client.h"
+
+enum {
+    COPY_BYTES = 1024 * 1024 /* read, verified and sent at once */
+};
+
+struct job {
+    struct node *node;
+    uint64_t tag;
+    int effect;
+    struct arena *arena; /* of the copy of data */
+    struct dfs_block_info block;
+    const struct endpoint *targets;
+    size_t targets_count;
+    uint64_t cluster_id;
+    /* the answer */
+    struct error error;
+    void *data;
+};
+
+/* --- copying -----------------------------------------------------------------------------------
+ */
+
+static struct slice pipeline_of(const struct job *job)
+{
+    struct slice pipeline = {0};
+    for (size_t i = 1; i < job->targets_count; i++)
+        pipeline = arena_format(job->arena, "%.*s%s%.*s", SLICE_ARGS(pipeline), i == 1 ? "" : ",",
+                                SLICE_ARGS(job->targets[i].http_address));
+    return pipeline;
+}
+
+/* What fails over there says nothing about the replica here. */
+static enum status others_fault(enum status status)
+{
+    return status == ERR_CORRUPT || status == ERR_IO || status == ERR_NOT_FOUND ? ERR_UNAVAILABLE
+                                                                                : status;
+}
+
+static enum status push_block(struct job *job,
+                              struct store_reader *reader,
+                              struct http_put *put,
+                              uint8_t *piece)
+{
+    for (uint64_t at = 0; at < job->block.length; at += COPY_BYTES) {
+        uint64_t left = job->block.length - at;
+        size_t part = left < COPY_BYTES ? (size_t)left : COPY_BYTES;
+        enum status status = store_reader_read(reader, at, piece, part, &job->error);
+        if (status != OK)
+            return status == ERR_IO ? ERR_CORRUPT : status; /* unreadable is as bad as wrong */
+        status = http_put_push(put, slice_make(piece, part), &job->error);
+        if (status != OK)
+            return others_fault(status);
+    }
+    return OK;
+}
+
+static enum status finish_copy(struct job *job, struct http_put *put)
+{
+    struct http_response response = {0};
+    uint64_t ids[LIMIT_REPLICAS];
+    size_t count = 0;
+    enum status status = http_put_finish(put, &response, &job->error);
+    if (status == OK)
+        status = node_parse_synced(buf_slice(&response.body), ids, &count, &job->error);
+    http_response_close(&response);
+    if (status != OK)
+        return others_fault(status);
+    struct datanode_copied *copied = MEM_NEW(struct datanode_copied);
+    copied->synced_count = (uint32_t)count;
+    job->data = copied;
+    return OK;
+}
+
+static enum status send_copy(struct job *job, struct store_reader *reader)
+{
+    struct node *node = job->node;
+    uint8_t *piece = mem_try_array(COPY_BYTES, 1);
+    if (piece == NULL)
+        return error_set(&job->error, ERR_NO_MEMORY, "a buffer to copy blocks with");
+    struct http_request_options options = {
+        .url =
+            node_block_url(job->arena, job->targets[0].http_address, &job->block, pipeline_of(job)),
+        .bearer = (const char *)daemon_token(node->daemon, job->arena).data,
+    };
+    struct http_put *put = NULL;
+    enum status status = http_put_begin(node_client(node, job->targets_count - 1), &options,
+                                        job->block.length, &put, &job->error);
+    if (status != OK) {
+        mem_free(piece);
+        return others_fault(status);
+    }
+    status = push_block(job, reader, put, piece);
+    mem_free(piece);
+    if (status == OK)
+        return finish_copy(job, put);
+    http_put_abort(put);
+    return status;
+}
+
+static enum status copy_block(struct job *job)
+{
+    struct store_reader *reader;
+    enum status status =
+        store_reader_open(job->node->store, job->block.block_id, &reader, &job->error);
+    if (status != OK)
+        return status == ERR_IO ? ERR_CORRUPT : status;
+    status = send_copy(job, reader);
+    store_reader_close(reader);
+    return status;
+}
+
+/* --- the rest ----------------------------------------------------------------------------------
+ */
+
+static enum status save_identity(struct job *job)
+{
+    struct store_identity identity = {.node_id = job->node->node_id, .cluster_id = job->cluster_id};
+    enum status status = store_identity_save(job->node->store, &identity, &job->error);
+    if (status == OK)
+        atomic_store(&job->node->cluster_id, job->cluster_id);
+    return status;
+}
+
+static enum status measure_space(struct job *job)
+{
+    struct store_space space;
+    enum status status = store_space_get(job->node->store, &space, &job->error);
+    if (status != OK)
+        return status;
+    struct datanode_space *data = MEM_NEW(struct datanode_space);
+    *data = (struct datanode_space){space.volume_bytes, space.free_bytes};
+    job->data = data;
+    return OK;
+}
+
+/* The text lies behind its struct, so that both are freed as one. */
+static enum status find_namenode(struct job *job)
+{
+    const char *address = NULL;
+    enum status status =
+        daemon_find(job->node->daemon, "namenode", job->arena, &address, &job->error);
+    if (status != OK)
+        return status;
+    size_t length = strlen(address);
+    struct datanode_namenode *found = mem_new(sizeof(*found) + length + 1);
+    char *text = (char *)(found + 1);
+    memcpy(text, address, length + 1);
+    found->address = slice_make(text, length);
+    job->data = found;
+    return OK;
+}
+
+static const char *const job_names[DATANODE_EFFECT_COUNT] = {
+    [DATANODE_EFFECT_COPY_BLOCK] = "copy",
+    [DATANODE_EFFECT_DELETE_BLOCK] = "delete",
+    [DATANODE_EFFECT_QUARANTINE_BLOCK] = "quarantine",
+    [DATANODE_EFFECT_SCRUB_BLOCK] = "scrub",
+    [DATANODE_EFFECT_SAVE_IDENTITY] = "save_identity",
+    [DATANODE_EFFECT_MEASURE_SPACE] = "measure",
+    [DATANODE_EFFECT_FIND_NAMENODE] = "find_namenode",
+};
+
+static enum status perform(struct job *job)
+{
+    struct store *store = job->node->store;
+    uint64_t block_id = job->block.block_id;
+    switch ((enum datanode_effect)job->effect) {
+    case DATANODE_EFFECT_COPY_BLOCK:
+        return copy_block(job);
+    case DATANODE_EFFECT_DELETE_BLOCK:
+        return store_delete(store, block_id, &job->error);
+    case DATANODE_EFFECT_QUARANTINE_BLOCK:
+        return store_quarantine(store, block_id, &job->error);
+    case DATANODE_EFFECT_SCRUB_BLOCK:
+        return store_verify(store, block_id, &job->error);
+    case DATANODE_EFFECT_SAVE_IDENTITY:
+        return save_identity(job);
+    case DATANODE_EFFECT_MEASURE_SPACE:
+        return measure_space(job);
+    case DATANODE_EFFECT_FIND_NAMENODE:
+        return find_namenode(job);
+    case DATANODE_EFFECT_ANSWER_RECEIVE:
+    case DATANODE_EFFECT_TELL_REFUSAL:
+    case DATANODE_EFFECT_COUNT:
+    default:
+        CHECK(false); /* node_effect makes no such job */
+        return ERR_INTERNAL;
+    }
+}
+
+static void free_answer(void *data)
+{
+    mem_free(data);
+}
+
+static void run_job(void *argument)
+{
+    struct job *job = argument;
+    struct node *node = job->node;
+    enum status status = perform(job);
+    char name[BLOCK_NAME_BYTES];
+    block_name_format(job->block.block_id, name);
+    if (status != OK)
+        log_event(node->log, LOG_LEVEL_WARN, "job_failed", log_text("job", job_names[job->effect]),
+                  log_text("block", name), log_status("status", status),
+                  log_text("why", job->error.text));
+    else
+        log_event(node->log, LOG_LEVEL_DEBUG, "job_done", log_text("job", job_names[job->effect]),
+                  log_text("block", name));
+    shell_effect_done(node->shell, job->tag, job->effect, status,
+                      slice_from_string(job->error.text), job->data, free_answer);
+    arena_close(job->arena);
+    mem_free(job);
+}
+
+static void take_copy(struct job *job, const struct datanode_copy *copy)
+{
+    struct endpoint *targets = ARENA_ARRAY(job->arena, struct endpoint, copy->targets_count);
+    for (size_t i = 0; i < copy->targets_count; i++)
+        message_copy_into(&endpoint_type, &copy->targets[i], &targets[i], job->arena);
+    job->block = copy->block;
+    job->targets = targets;
+    job->targets_count = copy->targets_count;
+}
+
+static void take_block(struct job *job, const struct datanode_block *data)
+{
+    job->block = data->block;
+}
+
+static void take_identity(struct job *job, const struct datanode_identity *data)
+{
+    job->cluster_id = data->cluster_id;
+}
+
+void node_effect(void *state, struct shell *shell, uint64_t tag, int effect, const void *data)
+{
+    struct node *node = state;
+    (void)shell;
+    if (effect == DATANODE_EFFECT_ANSWER_RECEIVE) {
+        node_receive_answer(node, data);
+        return;
+    }
+    if (effect == DATANODE_EFFECT_TELL_REFUSAL) {
+        const struct datanode_refusal *refusal = data;
+        log_event(node->log, LOG_LEVEL_ERROR, "refused", log_slice("why", refusal->text));
+        return;
+    }
+    struct job *job = MEM_NEW(struct job);
+    job->node = node;
+    job->tag = tag;
+    job->effect = effect;
+    job->arena = arena_open(0);
+    if (effect == DATANODE_EFFECT_COPY_BLOCK)
+        take_copy(job, data);
+    else if (effect == DATANODE_EFFECT_SAVE_IDENTITY)
+        take_identity(job, data);
+    else if (effect != DATANODE_EFFECT_MEASURE_SPACE && effect != DATANODE_EFFECT_FIND_NAMENODE)
+        take_block(job, data);
+    workers_post(node->workers, run_job, job);
+}
