@@ -37,3 +37,12 @@ bin_mrjob_SOURCES = \
 	cli/job_view.h \
 	cli/mrjob.c
 bin_mrjob_LDADD = cli/libcli.a $(DFS_CLIENT_LIBS)
+
+bin_PROGRAMS += bin/mrfs
+bin_mrfs_SOURCES = \
+	cli/mrfs.c \
+	cli/mrfs.h \
+	cli/mrfs_copy.c \
+	cli/mrfs_names.c \
+	cli/mrfs_show.c
+bin_mrfs_LDADD = $(DFS_CLIENT_LIBS)
