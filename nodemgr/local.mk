@@ -20,3 +20,7 @@ nodemgr_libnodemgrdaemon_a_SOURCES = \
 	nodemgr/daemon/nodemgr_daemon.h \
 	nodemgr/daemon/pages.c \
 	nodemgr/daemon/processes.c
+
+bin_PROGRAMS += bin/mr-nodemgr
+bin_mr_nodemgr_SOURCES = nodemgr/daemon/main.c
+bin_mr_nodemgr_LDADD = $(NODEMGR_DAEMON_LIBS)

@@ -240,7 +240,21 @@ static void perform_call(void *user,
                          int64_t timeout_ms)
 {
     struct daemon *daemon = user;
-    caller_call(daemon->caller, shell, tag, address, method, message, timeout_ms);
+    struct arena *arena = arena_open(0);
+    struct error error = {.status = OK};
+    enum status status = OK;
+    if (slice_equal_string(address, "rm") || slice_equal_string(address, "namenode")) {
+        /* A role is found anew at each call: it may come back elsewhere. */
+        const char *found = NULL;
+        status = daemon_find(daemon, (const char *)arena_copy(arena, address).data, arena, &found,
+                             &error);
+        address = slice_from_string(found);
+    }
+    if (status == OK)
+        caller_call(daemon->caller, shell, tag, address, method, message, timeout_ms);
+    else
+        shell_response(shell, tag, method, status, slice_from_string(error.text), NULL);
+    arena_close(arena);
 }
 
 static void perform_cancel(void *user, struct shell *shell, uint64_t tag)

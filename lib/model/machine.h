@@ -78,7 +78,7 @@ struct action {
     enum action_kind kind;
     uint64_t call;
     uint64_t tag;
-    struct slice address; /* ACTION_CALL: "host:port" */
+    struct slice address; /* ACTION_CALL: "host:port", or "rm" or "namenode": the shell finds it */
     enum method method;
     const struct message_type *type; /* of message */
     const void *message;

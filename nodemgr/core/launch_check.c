@@ -13,10 +13,10 @@ static bool is_plain_name(struct slice name)
            !slice_equal_string(name, ".") && !slice_equal_string(name, "..");
 }
 
-/* Names our folders in the container's working directory; what a resource must not replace. */
+/* What the shell makes in the container's working directory, and a resource must not replace. */
 static bool is_reserved_name(struct slice name)
 {
-    return slice_equal_string(name, "tmp");
+    return slice_equal_string(name, "tmp") || slice_equal_string(name, "millrace.token");
 }
 
 static enum status check_strings(const struct rm_launch_spec *launch, const char **ret_text)

@@ -218,7 +218,6 @@ void nodemgr_check(const struct nodemgr *nodemgr)
     CHECK(used.vcores <= nodemgr->settings.capacity.vcores);
     CHECK(!is_reporting || nodemgr->report_out);  /* NM-5 */
     CHECK(!is_telling || nodemgr->heartbeat_out); /* NM-5 */
-    CHECK(!is_listed || nodemgr->registration == NR_REGISTERING ||
-          nodemgr->registration >= NR_STOPPING);
+    CHECK(!is_listed || nodemgr->register_out);
     nodemgr_apps_check(nodemgr);
 }

@@ -45,9 +45,8 @@ struct nodemgr_grant {
 struct nodemgr_settings {
     struct endpoint self; /* node_id, host, rack, addresses; strings outlive the machine */
     struct resource capacity;
-    uint64_t incarnation; /* grows with every start */
-    /* A name that the shell resolves at each call, or "host:port"; calls go there. */
-    struct slice rm_address;
+    uint64_t incarnation;    /* grows with every start */
+    struct slice rm_address; /* "host:port", or "rm": the shell finds it at each call */
     const struct app_id
         *known_apps; /* whose folders the shell found at the start; read by open only */
     size_t known_apps_count;

@@ -124,6 +124,7 @@ struct nodemgr {
     uint32_t epoch; /* the resource manager's; grants of an earlier one are stale */
     int64_t heartbeat_interval_ms;
     uint64_t performed; /* highest command sequence of this session */
+    bool register_out;
     bool heartbeat_out;
     bool report_out;
     uint64_t heartbeat_registration; /* in which the one on its way was sent */

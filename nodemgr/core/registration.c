@@ -106,6 +106,7 @@ static void call_register(struct nodemgr *nodemgr, struct actions *actions)
         .apps_count = apps_count,
     };
     apply(nodemgr, NRE_CALL, actions);
+    nodemgr->register_out = true;
     actions_call(actions, NODEMGR_TAG_REGISTER, nodemgr->settings.rm_address,
                  METHOD_NODE_TRACKER_REGISTER_NODE, &request, nodemgr->settings.call_timeout_ms);
 }
@@ -200,7 +201,9 @@ void nodemgr_registration_advance(struct nodemgr *nodemgr, struct actions *actio
             call_heartbeat(nodemgr, actions);
         return;
     case NR_STOPPING:
-        if (live_count(nodemgr) == 0 || nodemgr->now_ms >= nodemgr->stop_at_ms)
+        /* The answer to a registration on its way says whom to say good-bye as. */
+        if ((live_count(nodemgr) == 0 && !nodemgr->register_out) ||
+            nodemgr->now_ms >= nodemgr->stop_at_ms)
             say_goodbye(nodemgr, actions);
         return;
     case NR_REGISTERING:
@@ -233,6 +236,7 @@ static void registration_over(struct nodemgr *nodemgr, bool is_accepted)
 
 static void registered(struct nodemgr *nodemgr, const struct event *event, struct actions *actions)
 {
+    nodemgr->register_out = false;
     registration_over(nodemgr, event->status == OK);
     const struct rm_register_node_response *response = event->message;
     if (event->status == OK)

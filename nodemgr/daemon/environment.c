@@ -88,6 +88,7 @@ static void set_own(struct variables *variables,
     set(variables, "MILLRACE_FD_PATH", facts->fd_path);
     set(variables, "MILLRACE_USER", text(variables->arena, launch->user));
     set(variables, "MILLRACE_USER_TOKEN", facts->user_token);
+    set(variables, "MILLRACE_TOKEN_FILE", facts->token_file);
     set_number(variables, "MILLRACE_MEMORY_BYTES", launch->resource.memory_bytes);
     set_number(variables, "MILLRACE_VCORES", launch->resource.vcores);
 }

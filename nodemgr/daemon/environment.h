@@ -18,6 +18,7 @@ struct nodemgr_facts {
     const char *namenode_address;
     const char *fd_path; /* of the datanode on this host */
     const char *user_token;
+    const char *token_file; /* holds user_token */
     const char *work_directory;
     const char *app_directory;
     const char *log_directory;

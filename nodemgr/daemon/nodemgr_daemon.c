@@ -37,7 +37,7 @@ static const struct setting nodemgr_settings_rows[] = {
      0,                                                                                                                                                                             0            },
     {"nodemgr.http_threads",      SETTING_U64,    "4",                                         "Threads that serve map outputs and logs.",                                       1, 256          },
     {"nodemgr.token_lifetime_ms", SETTING_MS,     "168h",                                      "How long a container may act for its user.",
-     1,                                                                                                                                                                             0            },
+     1000,                                                                                                                                                                          INT64_MAX    },
     {"nodemgr.programs",          SETTING_STRING, "",
      "Folder of mr-task and mr-appmaster; empty: beside this program.",                                                                                                          0, 0            },
     {"nodemgr.fd_path",           SETTING_STRING, "",
@@ -125,9 +125,13 @@ static void forget_run(void *argument)
     struct nodemgr_daemon *self = job->self;
     struct error error = {.status = OK};
     enum status status = nodemgr_folders_forget(&self->folders, job->app, &error);
-    log_event(daemon_log(self->daemon), status == OK ? LOG_LEVEL_INFO : LOG_LEVEL_WARN,
-              status == OK ? "app_forgotten" : "app_forget_failed",
-              log_text("app", app_id_text(job->app).text), log_text("error", error.text));
+    struct id_text app = app_id_text(job->app);
+    if (status == OK)
+        log_event(daemon_log(self->daemon), LOG_LEVEL_INFO, "app_forgotten",
+                  log_text("app", app.text));
+    else
+        log_event(daemon_log(self->daemon), LOG_LEVEL_WARN, "app_forget_failed",
+                  log_text("app", app.text), log_text("error", error.text));
     shell_effect_done(daemon_shell(self->daemon), job->tag, NODEMGR_FORGET, status,
                       slice_from_string(error.text), NULL, NULL);
     trim_logs(self);

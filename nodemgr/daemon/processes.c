@@ -15,6 +15,7 @@
 #include "lib/model/text.h"
 #include "lib/os/clock.h"
 #include "lib/os/directory.h"
+#include "lib/os/file.h"
 #include "lib/os/launcher.h"
 #include "lib/os/thread.h"
 #include "lib/os/usage.h"
@@ -131,6 +132,16 @@ static const char *find_or_empty(struct launch_job *job, const char *role)
     return address;
 }
 
+static enum status write_token(const char *path, const char *token, struct error *reterr_error)
+{
+    struct file *file = NULL;
+    enum status status = file_open(path, FILE_MODE_TRUNCATE, FILE_PRIVATE, &file, reterr_error);
+    if (status == OK)
+        status = file_append(file, slice_from_string(token), reterr_error);
+    file_close(file);
+    return status;
+}
+
 static enum status launch_process(struct launch_job *job,
                                   uint64_t number,
                                   int64_t *ret_pid,
@@ -152,8 +163,11 @@ static enum status launch_process(struct launch_job *job,
         .programs_directory = self->programs_directory,
         .kept = self->kept_environment,
     };
+    facts.token_file = path_join(job->arena, facts.work_directory, "millrace.token");
     enum status status = nodemgr_daemon_user_token(self, job->launch.user, job->arena,
                                                    &facts.user_token, reterr_error);
+    if (status == OK)
+        status = write_token(facts.token_file, facts.user_token, reterr_error);
     if (status != OK)
         return status;
     struct process_spec spec = {

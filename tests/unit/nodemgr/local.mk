@@ -20,3 +20,10 @@ tests_unit_nodemgr_test_nodemgr_folders_LDADD = $(UNIT_LIBS) $(NODEMGR_FOLDER_LI
 
 UNIT_TESTS += tests/unit/nodemgr/test_nodemgr_environment
 tests_unit_nodemgr_test_nodemgr_environment_LDADD = $(UNIT_LIBS) $(NODEMGR_FOLDER_LIBS)
+
+UNIT_TESTS += tests/unit/nodemgr/test_nodemgr_daemon
+tests_unit_nodemgr_test_nodemgr_daemon_SOURCES = \
+	tests/unit/nodemgr/daemon_fixture.c \
+	tests/unit/nodemgr/daemon_fixture.h \
+	tests/unit/nodemgr/test_nodemgr_daemon.c
+tests_unit_nodemgr_test_nodemgr_daemon_LDADD = $(UNIT_LIBS) $(NODEMGR_DAEMON_LIBS)

@@ -278,7 +278,7 @@ static void test_nodemgr__malformed_launch_is_refused(void)
     const char *strings = "an argument or a variable of the launch is malformed or too long";
     expect_launch_refused(&launch, strings, __LINE__);
 
-    static const char *const names[] = {"", ".", "..", "../x", "a/b", "tmp"};
+    static const char *const names[] = {"", ".", "..", "../x", "a/b", "tmp", "millrace.token"};
     const char *resources = "a local resource's name is not a plain file name of its own";
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         struct rm_local_resource resource = {.name = slice_from_string(names[i]),

@@ -357,12 +357,24 @@ static void test_nodemgr__stop_kills_says_goodbye_and_ends(void)
 static void test_nodemgr__stop_before_a_session_ends_at_once(void)
 {
     given_node();
+    when_answered(METHOD_NODE_TRACKER_REGISTER_NODE, ERR_UNAVAILABLE, NULL);
+    buf_clear(&f.text);
     step((struct event){.kind = EVENT_STOP});
-    EXPECT("nm 7 REGISTERING->STOPPING\n"
+    EXPECT("nm 7 UNREGISTERED->STOPPING\n"
            "nm 7 STOPPING->STOPPED\n"
            "exit 0\n");
     step((struct event){.kind = EVENT_STOP});
     EXPECT("");
+}
+
+static void test_nodemgr__stop_while_registering_says_goodbye_as_well(void)
+{
+    given_node();
+    step((struct event){.kind = EVENT_STOP});
+    EXPECT("nm 7 REGISTERING->STOPPING\n");
+    when_registered_with(11);
+    EXPECT("nm 7 STOPPING->UNREGISTERING\n"
+           "call UnregisterNode\n");
 }
 
 static void test_nodemgr__stop_does_not_wait_for_ever(void)
@@ -425,6 +437,8 @@ static const struct unit_test tests[] = {
      "A stop kills what runs, says good-bye and ends.",                                                               test_nodemgr__stop_kills_says_goodbye_and_ends                    },
     {"test_nodemgr__stop_before_a_session_ends_at_once",                   "A stop before any session ends at once.",
      test_nodemgr__stop_before_a_session_ends_at_once                                                                                                                                   },
+    {"test_nodemgr__stop_while_registering_says_goodbye_as_well",
+     "A stop while registering waits for the session and says good-bye.",                                             test_nodemgr__stop_while_registering_says_goodbye_as_well         },
     {"test_nodemgr__stop_does_not_wait_for_ever",                          "A stop does not wait for ever.",
      test_nodemgr__stop_does_not_wait_for_ever                                                                                                                                          },
 };
