@@ -144,6 +144,21 @@ enum status cluster_process_start(struct cluster_process *process,
     return status;
 }
 
+/* The last few lines of text; a first one that is not whole only when there is no other. */
+static struct slice last_lines(struct slice text, bool is_cut)
+{
+    while (text.length > 0 && text.data[text.length - 1] == '\n')
+        text.length--;
+    size_t begin = text.length;
+    for (int lines = 0; begin > 0; begin--)
+        if (text.data[begin - 1] == '\n' && ++lines == OUTPUT_LINES)
+            break;
+    size_t first_end = slice_find(text, '\n');
+    if (is_cut && begin == 0 && first_end < text.length)
+        begin = first_end + 1;
+    return slice_sub(text, begin, text.length - begin);
+}
+
 /* Appends what the file got since offset: its last few lines, indented. */
 static void append_last_lines(const char *path, uint64_t offset, struct buf *text)
 {
@@ -153,19 +168,15 @@ static void append_last_lines(const char *path, uint64_t offset, struct buf *tex
         return; /* no file is no output */
     char bytes[OUTPUT_BYTES];
     size_t got = 0;
+    bool is_cut = false;
     if (file_length(file, &length, NULL) == OK && length > offset) {
-        uint64_t from = length - offset > sizeof(bytes) ? length - sizeof(bytes) : offset;
-        if (file_read_at(file, from, bytes, sizeof(bytes), &got, NULL) != OK)
+        is_cut = length - offset > sizeof(bytes);
+        if (file_read_at(file, is_cut ? length - sizeof(bytes) : offset, bytes, sizeof(bytes), &got,
+                         NULL) != OK)
             got = 0; /* the sentence in front of the lines has to do */
     }
     file_close(file);
-    while (got > 0 && bytes[got - 1] == '\n')
-        got--;
-    size_t begin = got;
-    for (int lines = 0; begin > 0; begin--)
-        if (bytes[begin - 1] == '\n' && ++lines == OUTPUT_LINES)
-            break;
-    struct slice rest = slice_make(bytes + begin, got - begin);
+    struct slice rest = last_lines(slice_make(bytes, got), is_cut);
     while (rest.length > 0) {
         size_t end = slice_find(rest, '\n');
         status_ignore(buf_append_format(text, "\n    %.*s", SLICE_ARGS(slice_sub(rest, 0, end))));
@@ -207,12 +218,12 @@ static enum status check_alive(struct cluster_process *process, struct error *re
     process->is_new = false;
     struct buf words = last_words(process);
     if (exit.by_signal)
-        status = error_set(reterr_error, ERR_UNAVAILABLE,
-                           "%s did not start: signal %d ended it%s%s", process->name, exit.code,
-                           words.length > 0 ? "; its last words:" : "", buf_string(&words));
+        status = error_set(reterr_error, ERR_INTERNAL, "%s did not start: signal %d ended it%s%s",
+                           process->name, exit.code, words.length > 0 ? "; its last words:" : "",
+                           buf_string(&words));
     else
         status =
-            error_set(reterr_error, ERR_UNAVAILABLE,
+            error_set(reterr_error, ERR_INTERNAL,
                       "%s did not start: it ended with exit code %d%s%s", process->name, exit.code,
                       words.length > 0 ? "; its last words:" : "", buf_string(&words));
     buf_close(&words);

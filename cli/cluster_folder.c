@@ -23,6 +23,13 @@ bool cluster_folder_is_made(const char *directory, struct arena *arena)
     return file_info_get(path_join(arena, directory, "cluster.json"), true, &info, NULL) == OK;
 }
 
+bool cluster_folder_is_ours(const char *directory, struct arena *arena)
+{
+    struct file_info info;
+    return cluster_folder_is_made(directory, arena) ||
+           file_info_get(path_join(arena, directory, lock_name), true, &info, NULL) == OK;
+}
+
 enum status cluster_folder_prepare(const char *directory,
                                    struct arena *arena,
                                    struct error *reterr_error)
@@ -40,20 +47,15 @@ enum status cluster_folder_prepare(const char *directory,
         return error_set(reterr_error, ERR_DENIED,
                          "%s belongs to %s: only its owner can start a cluster in it", directory,
                          host_user_name(arena, info.uid));
-    if (cluster_folder_is_made(directory, arena))
+    if (cluster_folder_is_ours(directory, arena))
         return OK;
     struct slice *names = NULL;
     size_t count = 0;
     status = directory_list(directory, arena, &names, &count, reterr_error);
-    if (status != OK)
-        return status;
-    for (size_t i = 0; i < count; i++) {
-        if (!slice_equal_string(names[i], lock_name)) /* of a start given up early */
-            return error_set(reterr_error, ERR_NOT_EMPTY,
-                             "%s is not empty and holds no cluster: choose another folder",
-                             directory);
-    }
-    return OK;
+    if (status == OK && count > 0)
+        return error_set(reterr_error, ERR_NOT_EMPTY,
+                         "%s is not empty and holds no cluster: choose another folder", directory);
+    return status;
 }
 
 enum status cluster_folder_lock(const char *directory,
@@ -132,6 +134,23 @@ enum status cluster_folder_make(const char *directory,
     return cluster_save(&cluster, reterr_error);
 }
 
+static enum status remove_file(const char *path, struct error *reterr_error)
+{
+    struct error error = {OK, ""};
+    enum status status = file_remove(path, &error);
+    if (status == OK || status == ERR_NOT_FOUND)
+        return OK;
+    return error_set(reterr_error, status, "%s", error.text);
+}
+
+enum status cluster_folder_unmake(const char *directory,
+                                  struct arena *arena,
+                                  struct error *reterr_error)
+{
+    enum status status = remove_file(path_join(arena, directory, "cluster.json"), reterr_error);
+    return status == OK ? remove_file(settings_path(directory, arena), reterr_error) : status;
+}
+
 /* A socket whose path would be too long in the daemon's folder is in one of its own, in /tmp. */
 static enum status remove_socket_folder(const char *socket,
                                         struct arena *arena,
@@ -147,11 +166,13 @@ enum status cluster_folder_remove(const char *directory,
                                   struct arena *arena,
                                   struct error *reterr_error)
 {
-    if (!cluster_folder_is_made(directory, arena))
+    if (!cluster_folder_is_ours(directory, arena))
         return error_set(reterr_error, ERR_INVALID, "%s holds no cluster: nothing is removed",
                          directory);
     struct cluster cluster = {.daemon_count = 0};
-    enum status status = cluster_load(arena, directory, &cluster, reterr_error);
+    enum status status = OK;
+    if (cluster_folder_is_made(directory, arena))
+        status = cluster_load(arena, directory, &cluster, reterr_error);
     for (size_t i = 0; i < cluster.daemon_count && status == OK; i++) {
         const struct cluster_daemon *daemon = &cluster.daemons[i];
         struct cluster_daemon last; /* the addresses file stays when the daemon ends */

@@ -18,6 +18,8 @@ struct file_lock;
 
 /* True when there is a cluster.json. */
 bool cluster_folder_is_made(const char *directory, struct arena *arena);
+/* True when that, or what is left of a start that failed. */
+bool cluster_folder_is_ours(const char *directory, struct arena *arena);
 /*
  * Makes directory (0700) with its parents. ERR_NOT_EMPTY when it holds something but no cluster;
  * ERR_DENIED when it belongs to another user.
@@ -50,6 +52,10 @@ MUST_USE enum status cluster_folder_make(const char *directory,
                                          const struct cluster_plan *plan,
                                          struct arena *arena,
                                          struct error *reterr_error);
+/* Takes cluster.json and millrace.conf away: there is no cluster any more, just logs. */
+MUST_USE enum status cluster_folder_unmake(const char *directory,
+                                           struct arena *arena,
+                                           struct error *reterr_error);
 /*
  * Removes the folder of a cluster of which nothing runs, and its sockets' folders elsewhere.
  * ERR_INVALID when it holds no cluster.

@@ -30,7 +30,8 @@ static error_t take_directory(int key, char *argument, struct argp_state *state)
 }
 
 static const struct argp_option directory_options[] = {
-    {"dir",  'd', "DIR", 0, "The cluster's folder", 0},
+    {"dir",                   'd', "DIR", 0, "The cluster's folder", 0},
+    {"cluster",                  0, NULL, OPTION_ALIAS, NULL, 0},
     {0},
 };
 
@@ -95,8 +96,9 @@ static error_t take_settings_option(int key, char *argument, struct argp_state *
 
 static const struct argp_option settings_options[] = {
     {"dir",                   'd', "DIR", 0, "The cluster's folder", 0},
-    {"json",                  'j', NULL, 0, "Prints one JSON object: an array of settings for each daemon", 0},
-    {0},
+    {"cluster",                  0, NULL, OPTION_ALIAS, NULL, 0},
+    {"json", 'j', NULL, 0, "Prints one JSON object: an array of settings for each daemon", 0},
+    {0                      },
 };
 
 static const struct argp settings_argp = {

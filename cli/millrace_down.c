@@ -52,6 +52,14 @@ static size_t running_count(const struct millrace_cluster *cluster)
     return running;
 }
 
+static enum status purge(struct down *down, const char *directory, struct error *reterr_error)
+{
+    enum status status = cluster_folder_remove(directory, down->arena, reterr_error);
+    if (status == OK)
+        printf("Removed %s.\n", directory);
+    return status;
+}
+
 static enum status bring_down(struct down *down, struct error *reterr_error)
 {
     const char *directory = cluster_directory(down->arena, down->directory);
@@ -62,8 +70,7 @@ static enum status bring_down(struct down *down, struct error *reterr_error)
         return OK;
     }
     if (down->is_purge && !cluster_folder_is_made(directory, down->arena))
-        return error_set(reterr_error, ERR_INVALID, "%s holds no cluster: nothing is removed",
-                         directory);
+        return purge(down, directory, reterr_error); /* of a start that failed, or refused */
     enum status status = open_cluster(down, reterr_error);
     if (status != OK)
         return status;
@@ -79,11 +86,8 @@ static enum status bring_down(struct down *down, struct error *reterr_error)
     if (status == OK && killed > 0)
         fprintf(stderr, "%s: %zu of them did not stop in time and were killed\n", down->command,
                 killed);
-    if (status == OK && down->is_purge) {
-        status = cluster_folder_remove(directory, down->arena, reterr_error);
-        if (status == OK)
-            printf("Removed %s.\n", directory);
-    }
+    if (status == OK && down->is_purge)
+        status = purge(down, directory, reterr_error);
     close_cluster(down);
     return status;
 }
@@ -108,8 +112,9 @@ static error_t take_down_option(int key, char *argument, struct argp_state *stat
 
 static const struct argp_option down_options[] = {
     {"dir",                   'd', "DIR", 0, "The cluster's folder", 0},
-    {"purge",                  'p', NULL, 0, "Removes the folder with all files in it, too", 0},
-    {0},
+    {"cluster",                  0, NULL, OPTION_ALIAS, NULL, 0},
+    {"purge", 'p', NULL, 0, "Removes the folder with all files in it, too", 0},
+    {0                      },
 };
 
 static const struct argp down_argp = {
@@ -153,7 +158,8 @@ static error_t take_restart_option(int key, char *argument, struct argp_state *s
 }
 
 static const struct argp_option restart_options[] = {
-    {"dir",  'd', "DIR", 0, "The cluster's folder", 0},
+    {"dir",                   'd', "DIR", 0, "The cluster's folder", 0},
+    {"cluster",                  0, NULL, OPTION_ALIAS, NULL, 0},
     {0},
 };
 

@@ -291,8 +291,9 @@ static error_t take_option(int key, char *argument, struct argp_state *state)
 
 static const struct argp_option option_rows[] = {
     {"dir",                   'd', "DIR", 0, "The cluster's folder", 0},
-    {"json",                  'j', NULL, 0, "Prints one JSON object", 0},
-    {0},
+    {"cluster",                  0, NULL, OPTION_ALIAS, NULL, 0},
+    {"json", 'j', NULL, 0, "Prints one JSON object", 0},
+    {0                      },
 };
 
 static const struct argp status_argp = {

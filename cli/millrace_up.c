@@ -27,8 +27,8 @@ struct up {
     size_t assignment_count;
     struct buf old_settings; /* millrace.conf, to go back to when the start fails */
     struct buf new_settings;
-    bool is_new;   /* the folder holds no cluster yet */
-    bool is_grown; /* or one of fewer nodes */
+    bool is_new;      /* the folder holds no cluster yet */
+    size_t old_count; /* of its daemons */
     struct millrace_cluster cluster;
 };
 
@@ -70,9 +70,10 @@ static const struct argp_option option_rows[] = {
     {"racks",                                                         'r', "R", 0, "Racks they stand in (default 2)", 0},
     {"dir", 'd', "DIR", 0,
      "The cluster's folder (default: MILLRACE_DIR, else $HOME/.millrace/cluster)", 0},
-    {"set",                                                            's', "NAME=VALUE", 0,
+    {"cluster",                                                            0, NULL, OPTION_ALIAS, NULL, 0},
+    {"set", 's', "NAME=VALUE", 0,
      "Gives a setting a value and keeps it in the folder's millrace.conf; may be repeated", 0},
-    {0},
+    {0                                                          },
 };
 
 static const struct argp up_argp = {
@@ -156,36 +157,26 @@ static enum status check_changes(const struct up *up, struct error *reterr_error
 
 /* The nodes that are there stay: their blocks would be lost. */
 static enum status check_nodes(const struct up *up,
-                               const struct cluster_plan *plan,
+                               const struct settings *settings,
                                struct error *reterr_error)
 {
-    for (size_t i = 0; i < up->cluster.count; i++) {
-        if (cluster_plan_find(plan, up->cluster.processes[i].name) == NULL)
-            return error_set(reterr_error, ERR_INVALID,
-                             "the cluster in %s has more nodes, with blocks on them: nodes can be "
-                             "added, not taken away",
-                             up->directory);
-    }
+    uint64_t nodes = 0;
+    for (size_t i = 0; i < up->cluster.count; i++)
+        nodes += strcmp(up->cluster.processes[i].role, "datanode") == 0;
+    if (settings_u64(settings, "up.nodes") < nodes)
+        return error_set(reterr_error, ERR_INVALID,
+                         "the cluster in %s has %llu nodes, with blocks on them: nodes can be "
+                         "added, not taken away",
+                         up->directory, (unsigned long long)nodes);
     return OK;
 }
 
 /* --- the folder ------------------------------------------------------------------------------ */
 
-static enum status prepare_new(struct up *up,
-                               const struct cluster_plan *plan,
-                               struct error *reterr_error)
-{
-    enum status status = buf_append_slice(&up->old_settings, slice_from_string(plan->settings));
-    if (status == OK)
-        status = buf_append_slice(&up->new_settings, buf_slice(&up->old_settings));
-    if (status == OK)
-        status = apply_assignments(up, reterr_error);
-    return status;
-}
-
-static enum status prepare_existing(struct up *up,
-                                    const struct cluster_plan *plan,
-                                    struct error *reterr_error)
+/* Refuses what an existing cluster cannot become. */
+static enum status check_existing(struct up *up,
+                                  const struct settings *settings,
+                                  struct error *reterr_error)
 {
     enum status status =
         millrace_cluster_open(up->directory, up->arena, &up->cluster, reterr_error);
@@ -196,13 +187,31 @@ static enum status prepare_existing(struct up *up,
     if (status == OK)
         status = check_changes(up, reterr_error);
     if (status == OK)
-        status = check_nodes(up, plan, reterr_error);
+        status = check_nodes(up, settings, reterr_error);
+    up->old_count = up->cluster.count;
+    millrace_cluster_close(&up->cluster);
+    return status;
+}
+
+static enum status prepare_folder(struct up *up,
+                                  const struct settings *settings,
+                                  struct error *reterr_error)
+{
+    struct cluster_plan plan;
+    enum status status = up->is_new ? OK : check_existing(up, settings, reterr_error);
+    if (status == OK)
+        status = millrace_plan(settings, up->arena, &plan, reterr_error);
+    if (status == OK && up->is_new)
+        status = buf_append_slice(&up->old_settings, slice_from_string(plan.settings));
     if (status == OK)
         status = buf_append_slice(&up->new_settings, buf_slice(&up->old_settings));
     if (status == OK)
         status = apply_assignments(up, reterr_error);
-    up->is_grown = plan->count > up->cluster.count;
-    millrace_cluster_close(&up->cluster);
+    if (status == OK)
+        status = cluster_folder_write_settings(up->directory, up->arena,
+                                               buf_slice(&up->new_settings), reterr_error);
+    if (status == OK && (up->is_new || plan.count > up->old_count))
+        status = cluster_folder_make(up->directory, &plan, up->arena, reterr_error);
     return status;
 }
 
@@ -210,24 +219,14 @@ static enum status prepare_existing(struct up *up,
 static enum status prepare(struct up *up, struct error *reterr_error)
 {
     struct settings *settings = NULL;
-    struct cluster_plan plan;
     enum status status = millrace_settings_open(up->directory, up->arena, &settings, reterr_error);
     if (status != OK)
         return status;
+    up->is_new = !cluster_folder_is_made(up->directory, up->arena);
     status = try_settings(up, settings, reterr_error);
     if (status == OK)
-        status = millrace_plan(settings, up->arena, &plan, reterr_error);
+        status = prepare_folder(up, settings, reterr_error);
     settings_close(settings);
-    if (status != OK)
-        return status;
-    up->is_new = !cluster_folder_is_made(up->directory, up->arena);
-    status = up->is_new ? prepare_new(up, &plan, reterr_error)
-                        : prepare_existing(up, &plan, reterr_error);
-    if (status == OK)
-        status = cluster_folder_write_settings(up->directory, up->arena,
-                                               buf_slice(&up->new_settings), reterr_error);
-    if (status == OK && (up->is_new || up->is_grown))
-        status = cluster_folder_make(up->directory, &plan, up->arena, reterr_error);
     return status;
 }
 
@@ -278,6 +277,18 @@ static enum status start(struct up *up, const char *inherited, struct error *ret
     return status;
 }
 
+/* What was asked for in a start that failed is not kept for the next one; logs are. */
+static void take_back(const struct up *up)
+{
+    struct error error = {OK, ""};
+    enum status status = up->is_new
+                             ? cluster_folder_unmake(up->directory, up->arena, &error)
+                             : cluster_folder_write_settings(up->directory, up->arena,
+                                                             buf_slice(&up->old_settings), &error);
+    if (status != OK)
+        fprintf(stderr, "%s: while taking back what was set: %s\n", up->command, error.text);
+}
+
 static enum status bring_up(struct up *up, struct error *reterr_error)
 {
     const char *inherited = host_environment("MILLRACE_DIR");
@@ -295,10 +306,8 @@ static enum status bring_up(struct up *up, struct error *reterr_error)
     status = prepare(up, reterr_error);
     if (status == OK) {
         status = start(up, inherited, reterr_error);
-        /* What was set for a start that failed is not kept. */
-        if (status != OK && cluster_folder_write_settings(up->directory, up->arena,
-                                                          buf_slice(&up->old_settings), NULL) != OK)
-            fprintf(stderr, "%s: millrace.conf could not be set back\n", up->command);
+        if (status != OK)
+            take_back(up);
     }
     file_lock_close(lock);
     return status;

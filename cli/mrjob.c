@@ -105,10 +105,16 @@ static error_t take_option(int key, char *argument, struct argp_state *state)
     }
 }
 
+/* Two rows: the second is what millrace calls it. */
 #define DIRECTORY_OPTION                                                                           \
+ {"cluster",                                                                                       \
+  'd',                                                                                             \
+  "DIR",                                                                                           \
+  0,                                                                                               \
+  "The cluster's folder (default: MILLRACE_DIR, else $HOME/.millrace/cluster)",                    \
+  0},                                                                                              \
  {                                                                                                 \
-  "dir", 'd', "DIR", 0,                                                                            \
-      "The cluster's folder (default: MILLRACE_DIR, else $HOME/.millrace/cluster)", 0              \
+  "dir", 0, NULL, OPTION_ALIAS | OPTION_HIDDEN, NULL, 0                                            \
  }
 #define JSON_OPTION                                                                                \
  {                                                                                                 \

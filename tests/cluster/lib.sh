@@ -132,18 +132,15 @@ process_is_gone() {
     [ ! -e "/proc/$1" ] || grep -q '^State:.Z' "/proc/$1/status" 2>/dev/null || [ ! -e "/proc/$1" ]
 }
 
-# Processes whose command line, working directory or environment has $work in it, other than ours.
+# Processes whose command line or working directory has $work in it: of this script's clusters.
 processes_left() {
-    local folder pid
-    for folder in /proc/[0-9]*; do
-        pid=${folder#/proc/}
-        [ "$pid" = "$$" ] || [ "$pid" = "$BASHPID" ] && continue
-        process_is_gone "$pid" && continue
-        if tr '\0' ' ' <"$folder/cmdline" 2>/dev/null | grep -qF -- "$work" ||
-            readlink "$folder/cwd" 2>/dev/null | grep -qF -- "$work"; then
-            echo "$pid $(tr '\0' ' ' <"$folder/cmdline" 2>/dev/null)"
-        fi
-    done
+    local pid
+    { grep -lF -- "$work" /proc/[0-9]*/cmdline 2>/dev/null
+        find /proc/[0-9]*/cwd -maxdepth 0 -lname "$work*" 2>/dev/null; } |
+        sed -n 's|^/proc/\([0-9]*\)/.*|\1|p' | sort -un |
+        while read -r pid; do
+            process_is_gone "$pid" || echo "$pid $(tr '\0' ' ' <"/proc/$pid/cmdline" 2>/dev/null)"
+        done
 }
 
 nothing_left() {
