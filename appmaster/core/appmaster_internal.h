@@ -250,7 +250,6 @@ enum {
     APPMASTER_TAG_REGISTER,
     APPMASTER_TAG_FINISH,
     APPMASTER_TAG_HISTORY,
-    APPMASTER_TAG_STOP,        /* StopContainer; nobody waits for its answer */
     APPMASTER_TAG_FIRST = 1000 /* workers and allocates */
 };
 

@@ -8,10 +8,14 @@
 
 #include "lib/base/check.h"
 
+/*
+ * The staging folder goes last: should this master die before the resource manager has heard of the
+ * end, the next attempt needs the job's files from it.
+ */
 enum finish_step {
-    FINISH_CLEAN, /* remove what a job that did not succeed left in its staging folder */
     FINISH_HISTORY,
     FINISH_SAY,
+    FINISH_CLEAN,
     FINISH_DONE
 };
 
@@ -61,7 +65,6 @@ static void publish(struct appmaster *am, struct actions *actions)
         .entries = entries,
         .entries_count = count,
         .write_success = true,
-        .staging = job->staging,
         .permission = 0755,
     };
     appmaster_namenode_call(am, METHOD_NAMENODE_PUBLISH_OUTPUT, &request, actions);
@@ -93,10 +96,12 @@ static void clean(struct appmaster *am, struct actions *actions)
         .path = am->settings.job.staging,
         .recursive = true,
     };
-    if (am->job == JOB_SUCCEEDED || request.path.length == 0)
-        am->finish_step = FINISH_HISTORY; /* publishing removed it */
-    else if (appmaster_namenode_is_ready(am))
+    if (request.path.length == 0) {
+        am->finish_step = FINISH_DONE;
+        actions_exit(actions, 0);
+    } else if (appmaster_namenode_is_ready(am)) {
         appmaster_namenode_call(am, METHOD_NAMENODE_DELETE, &request, actions);
+    }
 }
 
 static void write_history(struct appmaster *am, struct actions *actions)
@@ -148,12 +153,12 @@ void appmaster_commit_advance(struct appmaster *am, struct actions *actions)
     if (!appmaster_job_is_over(am) || am->finish_out)
         return;
     am->is_finishing = true;
-    if (am->finish_step == FINISH_CLEAN && !am->call_out)
-        clean(am, actions);
     if (am->finish_step == FINISH_HISTORY)
         write_history(am, actions);
     else if (am->finish_step == FINISH_SAY)
         say(am, actions);
+    else if (am->finish_step == FINISH_CLEAN)
+        clean(am, actions);
 }
 
 void appmaster_commit_response(struct appmaster *am,
@@ -164,8 +169,10 @@ void appmaster_commit_response(struct appmaster *am,
         return;
     if (event->method == METHOD_NAMENODE_PUBLISH_OUTPUT)
         published(am, event, actions);
-    else if (event->method == METHOD_NAMENODE_DELETE)
-        am->finish_step = FINISH_HISTORY; /* what cannot be removed now is no reason to fail more */
+    else if (event->method == METHOD_NAMENODE_DELETE && am->finish_step == FINISH_CLEAN) {
+        am->finish_step = FINISH_DONE; /* what cannot be removed now is no reason to fail */
+        actions_exit(actions, 0);
+    }
 }
 
 void appmaster_finish_response(struct appmaster *am,
@@ -179,11 +186,13 @@ void appmaster_finish_response(struct appmaster *am,
         am->finish_step = FINISH_SAY;
         return;
     }
-    bool is_heard =
-        event->status == OK || event->status == ERR_FENCED || event->status == ERR_NOT_FOUND;
-    if (is_heard) {
+    if (event->status == ERR_FENCED) { /* the files are the next attempt's now */
         am->finish_step = FINISH_DONE;
         actions_exit(actions, 0);
+        return;
+    }
+    if (event->status == OK || event->status == ERR_NOT_FOUND) {
+        am->finish_step = FINISH_CLEAN;
         return;
     }
     if (event->status == ERR_STALE || event->status == ERR_BAD_TRANSITION)

@@ -209,7 +209,8 @@ void appmaster_worker_stop(struct appmaster *am,
 {
     struct nm_stop_container_request request = {.container = worker->id,
                                                 .diagnostics = slice_from_string(why)};
-    actions_call(actions, APPMASTER_TAG_STOP, worker->node.rpc_address,
+    /* Several may be out at once; nobody waits for their answers. */
+    actions_call(actions, am->next_tag++, worker->node.rpc_address,
                  METHOD_NODE_MANAGER_STOP_CONTAINER, &request, am->settings.call_timeout_ms);
     answer_exit(worker, actions);
     apply(am, worker, WE_RELEASE, actions);

@@ -447,6 +447,19 @@ static bool is_dropped_retry(struct world *world, const struct process *process,
            rng_chance(&world->rng, 50000);
 }
 
+static bool tag_is_in_use(const struct world *world, const struct process *process, uint64_t tag)
+{
+    size_t cursor = 0;
+    void *value;
+    while (map_u64_next(world->calls, &cursor, NULL, &value)) {
+        const struct call *call = value;
+        if (call->from == process && call->from_life == process->life && call->tag == tag &&
+            !call->is_ghost && !call->is_answered)
+            return true;
+    }
+    return false;
+}
+
 void world_call(struct world *world,
                 struct process *process,
                 uint64_t tag,
@@ -456,6 +469,7 @@ void world_call(struct world *world,
                 int64_t timeout_ms)
 {
     CHECK(timeout_ms > 0);
+    CHECK(process->door == NULL || !tag_is_in_use(world, process, tag)); /* rule 3 of the door */
     struct call *call = call_new(world, process, tag, address, method, message);
     if (is_dropped_retry(world, process, method)) {
         deliver_response(world, call, OK, NULL, 1);

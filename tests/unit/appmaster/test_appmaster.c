@@ -361,6 +361,24 @@ static void when_published(void)
     answer(METHOD_NAMENODE_PUBLISH_OUTPUT, OK, &response);
 }
 
+/* The history is written and the resource manager hears how it ended. */
+static void when_told(enum rm_final_status final_status)
+{
+    step((struct event){
+        .kind = EVENT_EFFECT_DONE, .tag = f.history_tag, .effect = APPMASTER_WRITE_HISTORY});
+    const struct rm_finish_master_request *finish = sent(METHOD_MASTER_TRACKER_FINISH_MASTER);
+    CU_ASSERT_EQUAL(finish->final_status, final_status);
+    CU_ASSERT_PTR_NULL(open_call(METHOD_NAMENODE_DELETE));
+    struct rm_finish_master_response response = {0};
+    answer(METHOD_MASTER_TRACKER_FINISH_MASTER, OK, &response);
+}
+
+static void when_cleaned(void)
+{
+    struct dfs_delete_response response = {0};
+    answer(METHOD_NAMENODE_DELETE, OK, &response);
+}
+
 static void test_appmaster__job_runs_to_its_end(void)
 {
     given_running_job(2, 1);
@@ -382,12 +400,9 @@ static void test_appmaster__job_runs_to_its_end(void)
     CU_ASSERT_EQUAL(job_report().state, JOB_SUCCEEDED);
     CHECK(f.history != NULL);
     CU_ASSERT_EQUAL(f.history->attempts_count, 3);
-    step((struct event){
-        .kind = EVENT_EFFECT_DONE, .tag = f.history_tag, .effect = APPMASTER_WRITE_HISTORY});
-    const struct rm_finish_master_request *finish = sent(METHOD_MASTER_TRACKER_FINISH_MASTER);
-    CU_ASSERT_EQUAL(finish->final_status, FINAL_SUCCEEDED);
-    struct rm_finish_master_response response = {0};
-    answer(METHOD_MASTER_TRACKER_FINISH_MASTER, OK, &response);
+    when_told(FINAL_SUCCEEDED);
+    CU_ASSERT_EQUAL(f.exit_code, -1); /* its files are still there */
+    when_cleaned();
     CU_ASSERT_EQUAL(f.exit_code, 0);
 }
 
@@ -456,7 +471,8 @@ static void test_appmaster__fourth_failure_fails_the_job_with_its_cause(void)
     CU_ASSERT_PTR_NOT_NULL(
         strstr((const char *)report.diagnostics.data, "attempt_1700000000000_0001_m_000000_3"));
     CU_ASSERT_PTR_NULL(open_call(METHOD_NAMENODE_PUBLISH_OUTPUT));
-    CU_ASSERT_PTR_NOT_NULL(open_call(METHOD_NAMENODE_DELETE)); /* its staging folder */
+    when_told(FINAL_FAILED);
+    when_cleaned();
 }
 
 static void test_appmaster__map_that_failed_everywhere_is_tried_again(void)
@@ -642,7 +658,8 @@ static void test_appmaster__kill_stops_the_work_and_cleans(void)
     struct am_job_report report = job_report();
     CU_ASSERT_EQUAL(report.state, JOB_KILLED);
     CU_ASSERT_EQUAL(report.attempts_killed, 1);
-    CU_ASSERT_PTR_NOT_NULL(open_call(METHOD_NAMENODE_DELETE));
+    when_told(FINAL_KILLED);
+    when_cleaned();
     CU_ASSERT_PTR_NULL(open_call(METHOD_NAMENODE_PUBLISH_OUTPUT));
 }
 
@@ -740,55 +757,50 @@ static void test_appmaster__tables_are_sound(void)
     }
 }
 
+#define TEST(function, sentence)                                                                   \
+ {                                                                                                 \
+#  function, sentence, function                                                                    \
+ }
+
 static const struct unit_test tests[] = {
-    {"test_appmaster__job_runs_to_its_end",                                     "A job runs to its end.",
-     test_appmaster__job_runs_to_its_end                                                                                                                                                         },
-    {"test_appmaster__job_without_reduces_publishes_its_maps",
-     "A job without reduces publishes what its maps wrote.",                                                              test_appmaster__job_without_reduces_publishes_its_maps                 },
-    {"test_appmaster__process_gets_the_map_of_its_host_first",
-     "A process gets the map whose block is on its host first.",                                                          test_appmaster__process_gets_the_map_of_its_host_first                 },
-    {"test_appmaster__asks_name_hosts_racks_and_the_total",                     "Asks name hosts, racks and the total.",
-     test_appmaster__asks_name_hosts_racks_and_the_total                                                                                                                                         },
-    {"test_appmaster__lost_answer_gives_the_same_attempt_again",
-     "A process whose answer was lost is given the same attempt again.",                                                  test_appmaster__lost_answer_gives_the_same_attempt_again               },
-    {"test_appmaster__fourth_failure_fails_the_job_with_its_cause",
-     "The fourth failure of a task fails the job and names cause and attempt.",                                           test_appmaster__fourth_failure_fails_the_job_with_its_cause            },
-    {"test_appmaster__map_that_failed_everywhere_is_tried_again",
-     "A map that failed on every free node is tried again all the same.",                                                 test_appmaster__map_that_failed_everywhere_is_tried_again              },
-    {"test_appmaster__fatal_failure_is_not_tried_again",                        "A fatal failure is not tried again.",
-     test_appmaster__fatal_failure_is_not_tried_again                                                                                                                                            },
-    {"test_appmaster__attempt_lost_with_its_node_is_no_failure",
-     "An attempt that is lost with its node is no failure of the task.",                                                  test_appmaster__attempt_lost_with_its_node_is_no_failure               },
-    {"test_appmaster__crashed_process_is_a_failure",                            "A crashed process is a failure.",
-     test_appmaster__crashed_process_is_a_failure                                                                                                                                                },
-    {"test_appmaster__outputs_of_a_lost_node_are_made_again",
-     "Map outputs on a lost node are made again.",                                                                        test_appmaster__outputs_of_a_lost_node_are_made_again                  },
-    {"test_appmaster__unfetchable_output_is_made_again_and_the_reduce_goes_on",
-     "An output that cannot be fetched is made again, and the reduce goes on.",                                           test_appmaster__unfetchable_output_is_made_again_and_the_reduce_goes_on},
-    {"test_appmaster__reduce_gives_way_to_a_starving_map",
-     "A reduce gives way to a map that waits for a place too long.",                                                      test_appmaster__reduce_gives_way_to_a_starving_map                     },
-    {"test_appmaster__zombie_attempt_is_refused",                               "The result of a zombie is refused.",
-     test_appmaster__zombie_attempt_is_refused                                                                                                                                                   },
-    {"test_appmaster__silent_attempt_times_out",                                "An attempt without progress times out.",
-     test_appmaster__silent_attempt_times_out                                                                                                                                                    },
-    {"test_appmaster__existing_output_fails_the_job",                           "An output that exists fails the job.",
-     test_appmaster__existing_output_fails_the_job                                                                                                                                               },
-    {"test_appmaster__second_master_of_a_published_job_just_finishes",
-     "The second master of a job that has published just finishes.",                                                      test_appmaster__second_master_of_a_published_job_just_finishes         },
-    {"test_appmaster__fenced_master_publishes_nothing",                         "A fenced master leaves at once.",
-     test_appmaster__fenced_master_publishes_nothing                                                                                                                                             },
-    {"test_appmaster__namenode_restart_is_waited_for",                          "A namenode's restart is waited for.",
-     test_appmaster__namenode_restart_is_waited_for                                                                                                                                              },
-    {"test_appmaster__kill_stops_the_work_and_cleans",
-     "A kill stops the work and removes what it left.",                                                                   test_appmaster__kill_stops_the_work_and_cleans                         },
-    {"test_appmaster__containers_that_never_work_fail_the_job",
-     "Containers that die before any work fail the job in the end.",                                                      test_appmaster__containers_that_never_work_fail_the_job                },
-    {"test_appmaster__stranger_is_refused",                                     "A stranger's call is refused.",
-     test_appmaster__stranger_is_refused                                                                                                                                                         },
-    {"test_appmaster__random_jobs_end_published",
-     "Random orders of grants, results and losses end in a published output.",                                            test_appmaster__random_jobs_end_published                              },
-    {"test_appmaster__tables_are_sound",                                        "The state tables are sound.",
-     test_appmaster__tables_are_sound                                                                                                                                                            },
+    TEST(test_appmaster__job_runs_to_its_end, "A job runs to its end."),
+    TEST(test_appmaster__job_without_reduces_publishes_its_maps,
+         "A job without reduces publishes what its maps wrote."),
+    TEST(test_appmaster__process_gets_the_map_of_its_host_first,
+         "A process gets the map whose block is on its host first."),
+    TEST(test_appmaster__asks_name_hosts_racks_and_the_total,
+         "Asks name hosts, racks and the total."),
+    TEST(test_appmaster__lost_answer_gives_the_same_attempt_again,
+         "A process whose answer was lost is given the same attempt again."),
+    TEST(test_appmaster__fourth_failure_fails_the_job_with_its_cause,
+         "The fourth failure of a task fails the job and names cause and attempt."),
+    TEST(test_appmaster__map_that_failed_everywhere_is_tried_again,
+         "A map that failed on every free node is tried again all the same."),
+    TEST(test_appmaster__fatal_failure_is_not_tried_again, "A fatal failure is not tried again."),
+    TEST(test_appmaster__attempt_lost_with_its_node_is_no_failure,
+         "An attempt that is lost with its node is no failure of the task."),
+    TEST(test_appmaster__crashed_process_is_a_failure, "A crashed process is a failure."),
+    TEST(test_appmaster__outputs_of_a_lost_node_are_made_again,
+         "Map outputs on a lost node are made again."),
+    TEST(test_appmaster__unfetchable_output_is_made_again_and_the_reduce_goes_on,
+         "An output that cannot be fetched is made again, and the reduce goes on."),
+    TEST(test_appmaster__reduce_gives_way_to_a_starving_map,
+         "A reduce gives way to a map that waits for a place too long."),
+    TEST(test_appmaster__zombie_attempt_is_refused, "The result of a zombie is refused."),
+    TEST(test_appmaster__silent_attempt_times_out, "An attempt without progress times out."),
+    TEST(test_appmaster__existing_output_fails_the_job, "An output that exists fails the job."),
+    TEST(test_appmaster__second_master_of_a_published_job_just_finishes,
+         "The second master of a job that has published just finishes."),
+    TEST(test_appmaster__fenced_master_publishes_nothing, "A fenced master leaves at once."),
+    TEST(test_appmaster__namenode_restart_is_waited_for, "A namenode's restart is waited for."),
+    TEST(test_appmaster__kill_stops_the_work_and_cleans,
+         "A kill stops the work and removes what it left."),
+    TEST(test_appmaster__containers_that_never_work_fail_the_job,
+         "Containers that die before any work fail the job in the end."),
+    TEST(test_appmaster__stranger_is_refused, "A stranger's call is refused."),
+    TEST(test_appmaster__random_jobs_end_published,
+         "Random orders of grants, results and losses end in a published output."),
+    TEST(test_appmaster__tables_are_sound, "The state tables are sound."),
 };
 
 int main(int argument_count, char **arguments)
