@@ -14,8 +14,7 @@
 
 enum {
     CALLS_MAX = 4096,
-    REPLIES_MAX = 4096,
-    TRACE_BYTES = 1 << 20
+    REPLIES_MAX = 4096
 };
 
 struct call {
@@ -45,9 +44,6 @@ static struct fixture {
     int exit_code; /* -1: still running */
     const struct am_job_history *history;
     uint64_t history_tag;
-    char trace[TRACE_BYTES];
-    size_t trace_length;
-    struct trace sink;
     uint64_t response_sequence;
     uint64_t next_container;
 } f;
@@ -55,14 +51,6 @@ static struct fixture {
 static struct slice text(const char *string)
 {
     return slice_from_string(string);
-}
-
-static void on_trace(void *user, const char *line)
-{
-    (void)user;
-    int written = snprintf(f.trace + f.trace_length, TRACE_BYTES - f.trace_length, "%s\n", line);
-    if (written > 0 && f.trace_length + (size_t)written < TRACE_BYTES)
-        f.trace_length += (size_t)written;
 }
 
 static void keep(const struct action *action)
@@ -98,7 +86,6 @@ static void step(struct event event)
     event.now_ms = f.now_ms;
     event.wall_ms = 1700000000000 + f.now_ms;
     actions_reset(&f.actions);
-    f.actions.trace = &f.sink;
     appmaster_step(f.am, &event, &f.actions);
     for (size_t i = 0; i < f.actions.count; i++)
         keep(&f.actions.items[i]);
@@ -143,7 +130,6 @@ static void setup(void)
     f.now_ms = 1000;
     f.next_call = 1;
     f.next_container = 2;
-    f.sink = (struct trace){.sink = on_trace};
 }
 
 static void teardown(void)
