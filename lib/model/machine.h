@@ -77,7 +77,7 @@ enum action_kind {
 struct action {
     enum action_kind kind;
     uint64_t call;
-    uint64_t tag;           /* ACTION_CALL: of no other call that is out */
+    uint64_t tag;         /* ACTION_CALL: of no other call that is out */
     struct slice address; /* ACTION_CALL: "host:port", or "rm" or "namenode": the shell finds it */
     enum method method;
     const struct message_type *type; /* of message */
