@@ -2,3 +2,5 @@ EXTRA_DIST += tests/cluster/lib.sh tests/cluster/test_millrace
 # CLUSTER_TESTS += tests/cluster/test_<what>
 CLUSTER_TESTS += tests/cluster/test_dfs
 EXTRA_DIST += tests/cluster/dfs_cluster.py
+CLUSTER_TESTS += tests/cluster/test_grpc_python
+EXTRA_DIST += tests/cluster/grpc_client.py
