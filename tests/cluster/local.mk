@@ -4,3 +4,5 @@ CLUSTER_TESTS += tests/cluster/test_dfs
 EXTRA_DIST += tests/cluster/dfs_cluster.py
 CLUSTER_TESTS += tests/cluster/test_grpc_python
 EXTRA_DIST += tests/cluster/grpc_client.py
+CLUSTER_TESTS += tests/cluster/test_dfs_faults
+EXTRA_DIST += tests/cluster/drill_namenode.py tests/cluster/kill_at_write.c
