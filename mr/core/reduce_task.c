@@ -194,6 +194,7 @@ static void note_progress(struct reduce_run *run, const struct opened_merge *ope
 static enum status reduce_groups(struct reduce_run *run,
                                  struct record_cursor *cursor,
                                  const struct opened_merge *opened,
+                                 uint64_t *ret_records,
                                  struct error *reterr_error)
 {
     const struct mr_job *job = run->job;
@@ -219,7 +220,7 @@ static enum status reduce_groups(struct reduce_run *run,
         status =
             group.status != OK ? group.status : task_context_result(&run->context, reterr_error);
     }
-    counters_add_task(run->context.counters, TASK_REDUCE_INPUT_RECORDS, group.records);
+    *ret_records = group.records;
     group_close(&group);
     return status;
 }
@@ -228,6 +229,7 @@ static enum status reduce_all(struct reduce_run *run, struct error *reterr_error
 {
     struct opened_merge opened;
     struct fold_cursor fold;
+    uint64_t records = 0;
     enum status status = merge_down(run, reterr_error);
 
     if (status == OK)
@@ -237,12 +239,14 @@ static enum status reduce_all(struct reduce_run *run, struct error *reterr_error
     for (size_t i = 0; i < run->segment_count; i++)
         run->bytes_total += run->segments[i].bytes;
     if (run->job->aggregator == MR_AGGREGATE_NONE) {
-        status = reduce_groups(run, &opened.merge.cursor, &opened, reterr_error);
+        status = reduce_groups(run, &opened.merge.cursor, &opened, &records, reterr_error);
     } else {
         fold_cursor_open(&fold, &opened.merge.cursor, run->order, run->job);
-        status = reduce_groups(run, &fold.cursor, &opened, reterr_error);
+        status = reduce_groups(run, &fold.cursor, &opened, &records, reterr_error);
+        records = fold.records; /* what came in, before it was folded */
         fold_cursor_close(&fold);
     }
+    counters_add_task(run->context.counters, TASK_REDUCE_INPUT_RECORDS, records);
     close_merge(&opened);
     if (status != OK && status != ERR_CANCELLED)
         status = error_prefix(reterr_error, status, "reduce %u", run->task->task.index);

@@ -153,8 +153,17 @@ static void test_engine__counts_words(void)
     CU_ASSERT_EQUAL(counters_get_task(f.counters, TASK_MAP_INPUT_BYTES), 10);
     CU_ASSERT_EQUAL(counters_get_task(f.counters, TASK_MAP_OUTPUT_RECORDS), 5);
     CU_ASSERT_EQUAL(counters_get_task(f.counters, TASK_REDUCE_INPUT_GROUPS), 3);
+    CU_ASSERT_EQUAL(counters_get_task(f.counters, TASK_REDUCE_INPUT_RECORDS), 3);
     CU_ASSERT_EQUAL(counters_get_task(f.counters, TASK_OUTPUT_RECORDS), 3);
     CU_ASSERT_EQUAL(counters_get_task(f.counters, TASK_OUTPUT_BYTES), 12);
+}
+
+static void test_engine__records_of_a_reduce_are_counted_before_they_are_folded(void)
+{
+    CU_ASSERT_EQUAL(
+        run(&words_aggregated, slice_from_string("a b\na c\na\n"), 4, 1, MEMORY_PLENTY, false), OK);
+    CU_ASSERT_EQUAL(counters_get_task(f.counters, TASK_REDUCE_INPUT_RECORDS), 5);
+    CU_ASSERT_EQUAL(counters_get_task(f.counters, TASK_REDUCE_INPUT_GROUPS), 3);
 }
 
 static void test_engine__empty_input_gives_empty_outputs(void)
@@ -633,55 +642,57 @@ static void test_engine__every_call_of_the_host_may_fail(void)
 }
 
 static const struct unit_test tests[] = {
-    {"test_engine__counts_words",                                          "Counts words.",                               test_engine__counts_words                                         },
-    {"test_engine__empty_input_gives_empty_outputs",                       "Empty input gives empty outputs.",
-     test_engine__empty_input_gives_empty_outputs                                                                                                                                           },
+    {"test_engine__counts_words",                                           "Counts words.",                               test_engine__counts_words                                          },
+    {"test_engine__records_of_a_reduce_are_counted_before_they_are_folded",
+     "Records of a reduce are counted before they are folded.",                                                            test_engine__records_of_a_reduce_are_counted_before_they_are_folded},
+    {"test_engine__empty_input_gives_empty_outputs",                        "Empty input gives empty outputs.",
+     test_engine__empty_input_gives_empty_outputs                                                                                                                                             },
     {"test_engine__all_ways_of_counting_agree_whatever_memory_and_splits",
-     "All ways of counting agree, whatever memory and splits.",                                                           test_engine__all_ways_of_counting_agree_whatever_memory_and_splits},
+     "All ways of counting agree, whatever memory and splits.",                                                            test_engine__all_ways_of_counting_agree_whatever_memory_and_splits },
     {"test_engine__values_come_in_input_order_however_many_spills",
-     "Values come in input order, however many spills.",                                                                  test_engine__values_come_in_input_order_however_many_spills       },
-    {"test_engine__many_spills_are_merged_in_rounds",                      "Many spills are merged in rounds.",
-     test_engine__many_spills_are_merged_in_rounds                                                                                                                                          },
-    {"test_engine__own_partition_and_compare_decide",                      "The job's own partition and compare decide.",
-     test_engine__own_partition_and_compare_decide                                                                                                                                          },
+     "Values come in input order, however many spills.",                                                                   test_engine__values_come_in_input_order_however_many_spills        },
+    {"test_engine__many_spills_are_merged_in_rounds",                       "Many spills are merged in rounds.",
+     test_engine__many_spills_are_merged_in_rounds                                                                                                                                            },
+    {"test_engine__own_partition_and_compare_decide",                       "The job's own partition and compare decide.",
+     test_engine__own_partition_and_compare_decide                                                                                                                                            },
     {"test_engine__partition_out_of_range_fails_the_task",
-     "A partition out of range fails the task.",                                                                          test_engine__partition_out_of_range_fails_the_task                },
-    {"test_engine__groups_may_be_wider_than_keys",                         "Groups may be wider than keys.",
-     test_engine__groups_may_be_wider_than_keys                                                                                                                                             },
+     "A partition out of range fails the task.",                                                                           test_engine__partition_out_of_range_fails_the_task                 },
+    {"test_engine__groups_may_be_wider_than_keys",                          "Groups may be wider than keys.",
+     test_engine__groups_may_be_wider_than_keys                                                                                                                                               },
     {"test_engine__reduce_may_read_fewer_values_or_ask_for_more",
-     "A reduce may read fewer values or ask for more.",                                                                   test_engine__reduce_may_read_fewer_values_or_ask_for_more         },
-    {"test_engine__aggregators_know_signs_and_fractions",                  "Aggregators know signs and fractions.",
-     test_engine__aggregators_know_signs_and_fractions                                                                                                                                      },
+     "A reduce may read fewer values or ask for more.",                                                                    test_engine__reduce_may_read_fewer_values_or_ask_for_more          },
+    {"test_engine__aggregators_know_signs_and_fractions",                   "Aggregators know signs and fractions.",
+     test_engine__aggregators_know_signs_and_fractions                                                                                                                                        },
     {"test_engine__sums_of_fractions_are_the_same_bits_every_time",
-     "Sums of fractions are the same bits every time.",                                                                   test_engine__sums_of_fractions_are_the_same_bits_every_time       },
-    {"test_engine__count_ignores_the_values",                              "Count ignores the values.",
-     test_engine__count_ignores_the_values                                                                                                                                                  },
-    {"test_engine__without_reduces_maps_write_in_order",                   "Without reduces maps write in order.",
-     test_engine__without_reduces_maps_write_in_order                                                                                                                                       },
-    {"test_engine__fixed_records_are_sorted_as_they_are",                  "Fixed records are sorted as they are.",
-     test_engine__fixed_records_are_sorted_as_they_are                                                                                                                                      },
-    {"test_engine__map_split_gets_runs_of_whole_lines",                    "map_split gets runs of whole lines.",
-     test_engine__map_split_gets_runs_of_whole_lines                                                                                                                                        },
+     "Sums of fractions are the same bits every time.",                                                                    test_engine__sums_of_fractions_are_the_same_bits_every_time        },
+    {"test_engine__count_ignores_the_values",                               "Count ignores the values.",
+     test_engine__count_ignores_the_values                                                                                                                                                    },
+    {"test_engine__without_reduces_maps_write_in_order",                    "Without reduces maps write in order.",
+     test_engine__without_reduces_maps_write_in_order                                                                                                                                         },
+    {"test_engine__fixed_records_are_sorted_as_they_are",                   "Fixed records are sorted as they are.",
+     test_engine__fixed_records_are_sorted_as_they_are                                                                                                                                        },
+    {"test_engine__map_split_gets_runs_of_whole_lines",                     "map_split gets runs of whole lines.",
+     test_engine__map_split_gets_runs_of_whole_lines                                                                                                                                          },
     {"test_engine__cleanup_comes_after_combine_and_cannot_emit",
-     "cleanup comes after combine and cannot emit.",                                                                      test_engine__cleanup_comes_after_combine_and_cannot_emit          },
+     "cleanup comes after combine and cannot emit.",                                                                       test_engine__cleanup_comes_after_combine_and_cannot_emit           },
     {"test_engine__setup_and_finish_may_emit_and_share_the_users_pointer",
-     "setup and finish may emit and share the user's pointer.",                                                           test_engine__setup_and_finish_may_emit_and_share_the_users_pointer},
+     "setup and finish may emit and share the user's pointer.",                                                            test_engine__setup_and_finish_may_emit_and_share_the_users_pointer },
     {"test_engine__mr_fail_ends_the_task_with_place_and_sentence",
-     "mr_fail ends the task with place and sentence.",                                                                    test_engine__mr_fail_ends_the_task_with_place_and_sentence        },
-    {"test_engine__cleanup_comes_after_a_failure_too",                     "cleanup comes after a failure, too.",
-     test_engine__cleanup_comes_after_a_failure_too                                                                                                                                         },
-    {"test_engine__failing_reduce_names_itself",                           "A failing reduce names itself.",
-     test_engine__failing_reduce_names_itself                                                                                                                                               },
-    {"test_engine__combine_must_stay_under_its_key",                       "Combine must stay under its key.",
-     test_engine__combine_must_stay_under_its_key                                                                                                                                           },
-    {"test_engine__wrong_kind_of_value_is_refused",                        "The wrong kind of value is refused.",
-     test_engine__wrong_kind_of_value_is_refused                                                                                                                                            },
+     "mr_fail ends the task with place and sentence.",                                                                     test_engine__mr_fail_ends_the_task_with_place_and_sentence         },
+    {"test_engine__cleanup_comes_after_a_failure_too",                      "cleanup comes after a failure, too.",
+     test_engine__cleanup_comes_after_a_failure_too                                                                                                                                           },
+    {"test_engine__failing_reduce_names_itself",                            "A failing reduce names itself.",
+     test_engine__failing_reduce_names_itself                                                                                                                                                 },
+    {"test_engine__combine_must_stay_under_its_key",                        "Combine must stay under its key.",
+     test_engine__combine_must_stay_under_its_key                                                                                                                                             },
+    {"test_engine__wrong_kind_of_value_is_refused",                         "The wrong kind of value is refused.",
+     test_engine__wrong_kind_of_value_is_refused                                                                                                                                              },
     {"test_engine__jobs_that_cannot_work_are_refused_before_they_run",
-     "Jobs that cannot work are refused before they run.",                                                                test_engine__jobs_that_cannot_work_are_refused_before_they_run    },
-    {"test_engine__cancelled_attempt_stops_at_any_watch",                  "A cancelled attempt stops at any watch.",
-     test_engine__cancelled_attempt_stops_at_any_watch                                                                                                                                      },
-    {"test_engine__every_call_of_the_host_may_fail",                       "Every call of the host may fail.",
-     test_engine__every_call_of_the_host_may_fail                                                                                                                                           },
+     "Jobs that cannot work are refused before they run.",                                                                 test_engine__jobs_that_cannot_work_are_refused_before_they_run     },
+    {"test_engine__cancelled_attempt_stops_at_any_watch",                   "A cancelled attempt stops at any watch.",
+     test_engine__cancelled_attempt_stops_at_any_watch                                                                                                                                        },
+    {"test_engine__every_call_of_the_host_may_fail",                        "Every call of the host may fail.",
+     test_engine__every_call_of_the_host_may_fail                                                                                                                                             },
 };
 
 int main(int argument_count, char **arguments)
