@@ -139,10 +139,13 @@ size_t appmaster_tasks_pending(const struct appmaster *am, enum task_kind kind)
     return pending;
 }
 
-/* Reduces start when no map waits for a place, so they never take one that a map needs. */
+/*
+ * Reduces start when no map waits for a place, so they never take one that a map needs, and when a
+ * map is done, so there is something to fetch, and a small job's only process does both.
+ */
 bool appmaster_reduces_may_start(const struct appmaster *am)
 {
-    return appmaster_tasks_pending(am, TASK_MAP) == 0;
+    return appmaster_tasks_pending(am, TASK_MAP) == 0 && (am->maps_done > 0 || am->maps_count == 0);
 }
 
 static bool failed_on(const struct appmaster_task *task, uint64_t node_id)
