@@ -95,8 +95,16 @@ void dfs_lease_close(struct dfs *dfs);
  */
 struct dfs_source;
 
-/* block is borrowed: it lives until the source is closed. */
-struct dfs_source *dfs_source_open(struct dfs *dfs, const struct dfs_located_block *block);
+/* Memory of a block that was read, kept for the next: fresh pages cost more than their bytes. */
+struct dfs_spare {
+    uint8_t *memory;
+    size_t bytes;
+};
+
+/* block and spare are borrowed: they live until the source is closed. */
+struct dfs_source *dfs_source_open(struct dfs *dfs,
+                                   const struct dfs_located_block *block,
+                                   struct dfs_spare *spare);
 /*
  * Makes [offset, offset + length) of the block readable and verified. More may be fetched, from
  * offset on. Failures name the replicas that were tried.

@@ -22,6 +22,7 @@ struct dfs_reader {
     struct reader_block **blocks; /* known so far, by offset */
     size_t blocks_count;
     size_t blocks_capacity;
+    struct dfs_spare spare;
     struct dfs_reader_totals totals;
 };
 
@@ -167,7 +168,7 @@ static enum status block_at(struct dfs_reader *reader,
         return error_set(reterr_error, ERR_CORRUPT, "%.*s has no block at %" PRIu64,
                          SLICE_ARGS(reader->path), offset);
     if (block->source == NULL)
-        block->source = dfs_source_open(reader->dfs, &block->located);
+        block->source = dfs_source_open(reader->dfs, &block->located, &reader->spare);
     *ret_block = block;
     return OK;
 }
@@ -267,6 +268,7 @@ void dfs_reader_close(struct dfs_reader *reader)
         mem_free(reader->blocks[i]);
     }
     mem_free(reader->blocks);
+    mem_free(reader->spare.memory);
     arena_close(reader->arena);
     mem_free(reader);
 }

@@ -30,8 +30,10 @@ struct dfs_source {
     struct file_map map; /* a local replica; base NULL: none */
     struct buf sidecar_bytes;
     struct block_sidecar sidecar;
-    uint64_t local_node_id;             /* whose replica is mapped */
-    uint8_t *memory;                    /* when nothing is mapped; the block's length */
+    uint64_t local_node_id; /* whose replica is mapped */
+    struct dfs_spare *spare;
+    uint8_t *memory; /* when nothing is mapped; at least the block's length */
+    size_t memory_bytes;
     uint8_t *is_ready;                  /* a byte for each chunk */
     uint64_t bad_nodes[LIMIT_REPLICAS]; /* found corrupt by this source */
     size_t bad_nodes_count;
@@ -394,13 +396,42 @@ static enum status need_fetched(struct dfs_source *source,
 /* --- the door ----------------------------------------------------------------------------------
  */
 
-struct dfs_source *dfs_source_open(struct dfs *dfs, const struct dfs_located_block *block)
+struct dfs_source *dfs_source_open(struct dfs *dfs,
+                                   const struct dfs_located_block *block,
+                                   struct dfs_spare *spare)
 {
     struct dfs_source *source = MEM_NEW(struct dfs_source);
     source->dfs = dfs;
     source->block = block;
+    source->spare = spare;
     map_local(source);
     return source;
+}
+
+/* Not cleared: no chunk is shown before it is ready. */
+static void take_memory(struct dfs_source *source)
+{
+    size_t bytes = (size_t)source->block->length;
+    struct dfs_spare *spare = source->spare;
+    if (spare->bytes >= bytes) {
+        source->memory = spare->memory;
+        source->memory_bytes = spare->bytes;
+        *spare = (struct dfs_spare){0};
+        return;
+    }
+    source->memory = mem_try_grow(NULL, bytes, 1);
+    source->memory_bytes = source->memory == NULL ? 0 : bytes;
+}
+
+static void give_memory_back(struct dfs_source *source)
+{
+    struct dfs_spare *spare = source->spare;
+    if (source->memory_bytes <= spare->bytes) {
+        mem_free(source->memory);
+        return;
+    }
+    mem_free(spare->memory);
+    *spare = (struct dfs_spare){source->memory, source->memory_bytes};
 }
 
 enum status dfs_source_need(struct dfs_source *source,
@@ -416,7 +447,7 @@ enum status dfs_source_need(struct dfs_source *source,
     if (source->is_ready == NULL)
         source->is_ready = mem_try_array(block_chunk_count(block->length), 1);
     if (source->memory == NULL && source->map.base == NULL)
-        source->memory = mem_try_array((size_t)block->length, 1);
+        take_memory(source);
     if (source->is_ready == NULL || source_bytes(source) == NULL)
         return error_set(reterr_error, ERR_NO_MEMORY, "memory for a block of %" PRIu64 " bytes",
                          block->length);
@@ -446,7 +477,7 @@ void dfs_source_close(struct dfs_source *source)
         return;
     file_map_close(&source->map);
     buf_close(&source->sidecar_bytes);
-    mem_free(source->memory);
+    give_memory_back(source);
     mem_free(source->is_ready);
     mem_free(source);
 }

@@ -61,14 +61,24 @@ static uint32_t crc32c_multiply(uint32_t left, uint32_t right)
     return product;
 }
 
-uint32_t crc32c_combine(uint32_t crc_first, uint32_t crc_second, uint64_t length_second)
+uint32_t crc32c_factor(uint64_t length_second)
 {
-    uint32_t shift = (uint32_t)1 << 31;  /* x^0 */
+    uint32_t factor = (uint32_t)1 << 31; /* x^0 */
     uint32_t square = (uint32_t)1 << 23; /* x^8: one byte of zeros */
     for (uint64_t rest = length_second; rest != 0; rest >>= 1) {
         if ((rest & 1) != 0)
-            shift = crc32c_multiply(shift, square);
+            factor = crc32c_multiply(factor, square);
         square = crc32c_multiply(square, square);
     }
-    return crc32c_multiply(shift, crc_first) ^ crc_second;
+    return factor;
+}
+
+uint32_t crc32c_combine_by(uint32_t crc_first, uint32_t crc_second, uint32_t factor)
+{
+    return crc32c_multiply(factor, crc_first) ^ crc_second;
+}
+
+uint32_t crc32c_combine(uint32_t crc_first, uint32_t crc_second, uint64_t length_second)
+{
+    return crc32c_combine_by(crc_first, crc_second, crc32c_factor(length_second));
 }

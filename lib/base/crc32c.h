@@ -16,5 +16,11 @@ uint32_t crc32c_update(uint32_t crc, const void *data, size_t length);
 uint32_t crc32c_update_plain(uint32_t crc, const void *data, size_t length);
 /* The checksum of two runs put together, the second length_second bytes long. */
 uint32_t crc32c_combine(uint32_t crc_first, uint32_t crc_second, uint64_t length_second);
+/*
+ * The same in two steps, for many runs of one length: the factor that stands for length, which is
+ * dear, and the combination by it, which is cheap.
+ */
+uint32_t crc32c_factor(uint64_t length_second);
+uint32_t crc32c_combine_by(uint32_t crc_first, uint32_t crc_second, uint32_t factor);
 
 #endif

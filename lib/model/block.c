@@ -141,9 +141,13 @@ bool block_sidecar_range_crc(const struct block_sidecar *sidecar,
     if (offset % BLOCK_CHUNK_BYTES != 0 || (end % BLOCK_CHUNK_BYTES != 0 && end != sidecar->length))
         return false;
     uint32_t crc = 0;
+    uint32_t factor = crc32c_factor(BLOCK_CHUNK_BYTES);
     for (uint64_t at = offset; at < end; at += BLOCK_CHUNK_BYTES) {
         size_t index = (size_t)(at / BLOCK_CHUNK_BYTES);
-        crc = crc32c_combine(crc, chunk_crc(sidecar, index), block_chunk_length(sidecar, index));
+        size_t bytes = block_chunk_length(sidecar, index);
+        if (bytes != BLOCK_CHUNK_BYTES) /* the last */
+            factor = crc32c_factor(bytes);
+        crc = crc32c_combine_by(crc, chunk_crc(sidecar, index), factor);
     }
     *ret_crc = crc;
     return true;
@@ -157,7 +161,11 @@ static enum status end_chunk(struct block_summer *summer)
     enum status status = fixed_append_u32(&summer->table, summer->chunk);
     if (status != OK)
         return status;
-    summer->crc32c = crc32c_combine(summer->crc32c, summer->chunk, summer->chunk_fill);
+    if (summer->chunk_factor == 0)
+        summer->chunk_factor = crc32c_factor(BLOCK_CHUNK_BYTES);
+    uint32_t factor = summer->chunk_fill == BLOCK_CHUNK_BYTES ? summer->chunk_factor
+                                                              : crc32c_factor(summer->chunk_fill);
+    summer->crc32c = crc32c_combine_by(summer->crc32c, summer->chunk, factor);
     summer->chunk = 0;
     summer->chunk_fill = 0;
     return OK;

@@ -73,10 +73,11 @@ bool block_sidecar_range_crc(const struct block_sidecar *sidecar,
 /* Sums a block up as it comes in. A zeroed one is ready for an empty block; block_summer_close. */
 struct block_summer {
     uint64_t length;
-    uint32_t crc32c;   /* of the full chunks */
-    uint32_t chunk;    /* of the chunk being filled */
-    struct buf table;  /* of the full chunks, encoded */
-    size_t chunk_fill; /* bytes in the chunk being filled */
+    uint32_t crc32c;       /* of the full chunks */
+    uint32_t chunk;        /* of the chunk being filled */
+    struct buf table;      /* of the full chunks, encoded */
+    size_t chunk_fill;     /* bytes in the chunk being filled */
+    uint32_t chunk_factor; /* of a full chunk; 0: not yet known */
 };
 
 /* ERR_NO_MEMORY, ERR_LIMIT as buf_append. */
