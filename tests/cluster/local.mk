@@ -1,4 +1,5 @@
-EXTRA_DIST += tests/cluster/lib.sh tests/cluster/test_millrace
+CLUSTER_TESTS += tests/cluster/test_millrace
+EXTRA_DIST += tests/cluster/lib.sh
 # CLUSTER_TESTS += tests/cluster/test_<what>
 CLUSTER_TESTS += tests/cluster/test_dfs
 EXTRA_DIST += tests/cluster/dfs_cluster.py
