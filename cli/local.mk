@@ -46,3 +46,14 @@ bin_mrfs_SOURCES = \
 	cli/mrfs_names.c \
 	cli/mrfs_show.c
 bin_mrfs_LDADD = $(DFS_CLIENT_LIBS)
+
+noinst_LIBRARIES += cli/libmrsubmit.a
+cli_libmrsubmit_a_SOURCES = \
+	cli/mrsubmit.h \
+	cli/mrsubmit_cluster.c \
+	cli/mrsubmit_local.c \
+	cli/mrsubmit_options.c \
+	cli/mrsubmit_show.c
+bin_PROGRAMS += bin/mrsubmit
+bin_mrsubmit_SOURCES = cli/mrsubmit.c
+bin_mrsubmit_LDADD = cli/libmrsubmit.a cli/libcli.a mr/libmrclient.a $(MR_TASK_LIBS)

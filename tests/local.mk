@@ -24,6 +24,7 @@ include tests/unit/rm/local.mk
 include tests/unit/nodemgr/local.mk
 include tests/unit/appmaster/local.mk
 include tests/unit/mr/local.mk
+include tests/unit/mr_client/local.mk
 include tests/unit/dfs/local.mk
 include tests/unit/namenode/local.mk
 include tests/unit/cli/local.mk

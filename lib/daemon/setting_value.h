@@ -1,5 +1,5 @@
 /*
- * setting_value.h - private to lib/daemon: how far one name is from another.
+ * setting_value.h - how far one name is from another, to suggest the one that was meant.
  */
 #ifndef MILLRACE_LIB_DAEMON_SETTING_VALUE_H
 #define MILLRACE_LIB_DAEMON_SETTING_VALUE_H

@@ -6,3 +6,7 @@ UNIT_TESTS += \
 tests_unit_cli_test_cluster_plan_LDADD = $(UNIT_LIBS) cli/libcli.a $(OS_LIBS)
 tests_unit_cli_test_conf_text_LDADD = $(UNIT_LIBS) cli/libcli.a $(OS_LIBS)
 tests_unit_cli_test_table_LDADD = $(UNIT_LIBS) cli/libcli.a $(OS_LIBS)
+
+UNIT_TESTS += tests/unit/cli/test_mrsubmit_options
+tests_unit_cli_test_mrsubmit_options_LDADD = $(UNIT_LIBS) cli/libmrsubmit.a cli/libcli.a \
+	mr/libmrclient.a $(MR_TASK_LIBS)
