@@ -290,6 +290,20 @@ static void perform_cancel(struct world *world, struct process *process, uint64_
     }
 }
 
+/* A tag names one call: the shell could not tell the answers of two apart, and aborts. */
+static bool is_tag_in_use(const struct world *world, const struct process *process, uint64_t tag)
+{
+    size_t cursor = 0;
+    void *value;
+    while (map_u64_next(world->calls, &cursor, NULL, &value)) {
+        const struct call *call = value;
+        if (call->from == process && call->from_life == process->life && call->tag == tag &&
+            !call->is_ghost && !call->is_answered)
+            return true;
+    }
+    return false;
+}
+
 static void perform(struct world *world, struct process *process, const struct action *action)
 {
     switch (action->kind) {
@@ -300,6 +314,7 @@ static void perform(struct world *world, struct process *process, const struct a
         perform_answer(world, process, action);
         return;
     case ACTION_CALL:
+        CHECK(!is_tag_in_use(world, process, action->tag));
         world_call(world, process, action->tag, action->address, action->method, action->message,
                    action->timeout_ms);
         return;
