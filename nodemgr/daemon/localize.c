@@ -9,6 +9,7 @@
 #include "dfs/client/dfs.h"
 #include "lib/base/check.h"
 #include "lib/base/mem.h"
+#include "lib/daemon/log.h"
 #include "lib/daemon/shell.h"
 #include "lib/daemon/workers.h"
 #include "lib/model/ids.h"
@@ -235,6 +236,10 @@ static void localize_run(void *argument)
         nodemgr_folders_prepare(&job->self->folders, job->container, job->user, &error);
     if (status == OK && job->launch.resources_count > 0)
         status = localize_all(job, &error);
+    if (status != OK)
+        log_event(daemon_log(job->self->daemon), LOG_LEVEL_WARN, "localize_failed",
+                  log_text("container", container_id_text(job->container).text),
+                  log_text("error", error.text));
     shell_effect_done(daemon_shell(job->self->daemon), job->tag, NODEMGR_LOCALIZE, status,
                       slice_from_string(error.text), NULL, NULL);
     arena_close(job->arena);

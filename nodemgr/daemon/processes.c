@@ -218,6 +218,9 @@ static void launch_run(void *argument)
         struct nodemgr_process *process = map_u64_remove(processes->by_launch, number);
         mutex_unlock(processes->mutex);
         mem_free(process);
+        log_event(daemon_log(job->self->daemon), LOG_LEVEL_WARN, "launch_failed",
+                  log_text("container", container_id_text(job->launch.container).text),
+                  log_text("error", error.text));
         shell_effect_done(daemon_shell(job->self->daemon), job->tag, NODEMGR_LAUNCH, status,
                           slice_from_string(error.text), NULL, NULL);
     }
