@@ -71,19 +71,32 @@ static void merge_sort(const struct sort_job *job,
     memcpy(entries + out, room + left, (half - left) * sizeof(*entries));
 }
 
-/* Least significant byte first; a byte that is the same in all prefixes costs no pass. */
-static void radix_sort(struct sort_entry *entries, struct sort_entry *room, size_t count)
+/*
+ * Sorts by as many of the prefix's leading bytes as tell count entries apart if keys are spread
+ * well: least significant of these first, without those that are the same everywhere. Returns the
+ * mask of the bytes before which nothing is sorted any more: entries whose masked prefixes differ
+ * are in order.
+ */
+static uint64_t radix_sort(struct sort_entry *entries, struct sort_entry *room, size_t count)
 {
     static const size_t digits = 256;
     size_t counts[8][256] = {{0}};
     struct sort_entry *from = entries;
     struct sort_entry *to = room;
+    unsigned wanted = 1;
+    unsigned lowest = 8;
 
+    for (size_t rest = count; rest > 0; rest >>= 8)
+        wanted++;
     for (size_t i = 0; i < count; i++) {
         for (unsigned byte = 0; byte < 8; byte++)
             counts[byte][entries[i].prefix >> (8 * byte) & 0xff]++;
     }
-    for (unsigned byte = 0; byte < 8; byte++) {
+    while (lowest > 0 && wanted > 0) {
+        lowest--;
+        wanted -= counts[lowest][entries[0].prefix >> (8 * lowest) & 0xff] < count;
+    }
+    for (unsigned byte = lowest; byte < 8; byte++) {
         size_t *starts = counts[byte];
         struct sort_entry *swap = from;
         size_t sum = 0;
@@ -101,16 +114,18 @@ static void radix_sort(struct sort_entry *entries, struct sort_entry *room, size
     }
     if (from != entries)
         memcpy(entries, from, count * sizeof(*entries));
+    return UINT64_MAX << (8 * lowest);
 }
 
 static void sort_ties(const struct sort_job *job,
                       struct sort_entry *entries,
                       struct sort_entry *room,
-                      size_t count)
+                      size_t count,
+                      uint64_t mask)
 {
     for (size_t first = 0; first < count;) {
         size_t last = first + 1;
-        while (last < count && entries[last].prefix == entries[first].prefix)
+        while (last < count && ((entries[last].prefix ^ entries[first].prefix) & mask) == 0)
             last++;
         if (last - first > 1)
             merge_sort(job, entries + first, room, last - first);
@@ -127,8 +142,7 @@ static void sort_partition(const struct sort_job *job,
         merge_sort(job, entries, room, count);
         return;
     }
-    radix_sort(entries, room, count);
-    sort_ties(job, entries, room, count);
+    sort_ties(job, entries, room, count, radix_sort(entries, room, count));
 }
 
 void sort_entries(const uint8_t *base,

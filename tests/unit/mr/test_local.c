@@ -222,6 +222,45 @@ static void test_local__grep_explains_what_is_wrong_with_its_pattern(void)
     CU_ASSERT_PTR_NOT_NULL(strstr(f.error.text, "parameter grep.pattern=(: "));
 }
 
+static int compare_records(const void *left, const void *right)
+{
+    return memcmp(left, right, 10);
+}
+
+static void test_local__sort_makes_one_order_of_all_parts(void)
+{
+    enum {
+        RECORDS = 5000
+    };
+
+    static char records[RECORDS][100];
+    struct rng rng = rng_seed(unit_seed());
+    struct buf sorted = {0};
+
+    for (unsigned i = 0; i < RECORDS; i++) {
+        for (unsigned k = 0; k < 10; k++)
+            records[i][k] = (char)rng_below(&rng, 256);
+        (void)snprintf(records[i] + 10, 90, "record %u", i);
+    }
+    given_job("jobs/sort.so");
+    CU_ASSERT_EQUAL_FATAL(
+        file_replace(path("a"), slice_make(records, sizeof(records)), FILE_PUBLIC, &f.error), OK);
+    given_input("a");
+    f.job.reduces = 3;
+    f.job.split_bytes = 77777;
+    CU_ASSERT_EQUAL_FATAL(run(), OK);
+    for (unsigned i = 0; i < 3; i++) {
+        char name[20];
+        (void)snprintf(name, sizeof(name), "part-r-0000%u", i);
+        (void)output_of(name);
+        CU_ASSERT_TRUE(f.text.length > sizeof(records) / 4);
+        CU_ASSERT_EQUAL_FATAL(buf_append_slice(&sorted, buf_slice(&f.text)), OK);
+    }
+    qsort(records, RECORDS, sizeof(records[0]), compare_records);
+    CU_ASSERT_TRUE(slice_equal(buf_slice(&sorted), slice_make(records, sizeof(records))));
+    buf_close(&sorted);
+}
+
 /* --- the engine around them ------------------------------------------------------------------- */
 
 static void test_local__outputs_do_not_depend_on_threads_splits_or_memory(void)
@@ -428,6 +467,8 @@ static const struct unit_test tests[] = {
     {"test_local__grep_counts_matches",                               "grep counts matches.",                   test_local__grep_counts_matches                              },
     {"test_local__grep_explains_what_is_wrong_with_its_pattern",
      "grep explains what is wrong with its pattern.",                                                           test_local__grep_explains_what_is_wrong_with_its_pattern     },
+    {"test_local__sort_makes_one_order_of_all_parts",                 "sort makes one order of all parts.",
+     test_local__sort_makes_one_order_of_all_parts                                                                                                                           },
     {"test_local__outputs_do_not_depend_on_threads_splits_or_memory",
      "Outputs do not depend on threads, splits or memory.",                                                     test_local__outputs_do_not_depend_on_threads_splits_or_memory},
     {"test_local__directory_is_its_files_without_hidden_ones",
