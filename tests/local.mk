@@ -10,7 +10,8 @@ tests_support_libunit_a_SOURCES = \
 TOOL_TESTS += \
 	tests/tools/test_draw_states \
 	tests/tools/test_check_layers \
-	tests/tools/test_gen_messages
+	tests/tools/test_gen_messages \
+	tests/tools/test_jobs_outside
 
 include tests/unit/base/local.mk
 include tests/unit/model/local.mk
