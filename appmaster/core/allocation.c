@@ -274,7 +274,9 @@ static void allocated(struct appmaster *am, const struct event *event, struct ac
     if (is_newest)
         am->allocate_tag = 0;
     if (event->status != OK) {
-        if (is_fenced(event, actions))
+        /* The resource manager ends what it held when it hears of our end: FinishMaster's answer
+         * says whether there is a newer master, and the job's files must still be removed. */
+        if (am->is_finishing || is_fenced(event, actions))
             return;
         if (is_newest) {
             pause(am);
