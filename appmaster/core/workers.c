@@ -299,8 +299,9 @@ static void busy_advance(struct appmaster *am,
         worker->attempt = NULL;
         appmaster_worker_stop(am, worker, "no progress", actions);
         appmaster_attempt_end(am, attempt, AE_FAILED,
-                              arena_format(actions->arena, "no progress for %lld s (task_timeout)",
-                                           (long long)(limit / 1000)),
+                              arena_format(actions->arena,
+                                           "no progress for %lld ms (mr.task.timeout)",
+                                           (long long)limit),
                               actions);
     }
 }
