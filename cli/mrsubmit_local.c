@@ -14,6 +14,7 @@
 #include "lib/os/file.h"
 #include "lib/os/host.h"
 #include "lib/os/signals.h"
+#include "mr/client/object_check.h"
 #include "mr/task/job_object.h"
 #include "mr/task/local.h"
 
@@ -194,6 +195,25 @@ static enum submit_exit run_and_print(const struct submit_options *options,
     return code;
 }
 
+/*
+ * In a child first, as for the cluster: a damaged object (one that was cut, say) may crash whoever
+ * loads it, and what crashes before the job begins is the object's fault.
+ */
+static enum status load(const struct mr_client_job *job,
+                        struct job_object **ret_object,
+                        struct error *reterr_error)
+{
+    struct arena *arena = arena_open(0);
+    const char *name = NULL;
+    const char *program = path_join(arena, host_program_directory(arena), "mrsubmit");
+    enum status status =
+        object_check(program, job->object, job->reduces, arena, &name, reterr_error);
+    if (status == OK)
+        status = job_object_open(job->object, ret_object, reterr_error);
+    arena_close(arena);
+    return status;
+}
+
 enum submit_exit submit_run_local(const struct submit_options *options)
 {
     struct local_watch watch = {.is_interrupted = false};
@@ -203,7 +223,7 @@ enum submit_exit submit_run_local(const struct submit_options *options)
     enum submit_exit code = check_paths(&options->job, &error);
     if (code != SUBMIT_SUCCEEDED)
         return submit_fail(code, &error);
-    if (job_object_open(options->job.object, &object, &error) != OK)
+    if (load(&options->job, &object, &error) != OK)
         return submit_fail(SUBMIT_BAD_OBJECT, &error);
     const struct mr_job *job = job_object_job(object);
     struct task_settings settings = {.job = job,
