@@ -12,3 +12,12 @@ CLUSTER_TESTS += tests/cluster/test_containers
 check_PROGRAMS += tests/cluster/submit_script
 tests_cluster_submit_script_SOURCES = tests/cluster/submit_script.c
 tests_cluster_submit_script_LDADD = cli/libcli.a $(DAEMON_LIBS)
+CLUSTER_TESTS += tests/cluster/test_jobs
+EXTRA_DIST += \
+	tests/cluster/jobs/misbehave.c \
+	tests/cluster/jobs/missing_dependency.c \
+	tests/cluster/jobs/no_map.c \
+	tests/cluster/jobs/no_symbol.c \
+	tests/cluster/jobs/other_version.c \
+	tests/cluster/jobs/wait_for_path.c \
+	tests/cluster/make_text.py
