@@ -4,6 +4,7 @@ Everything lives in one temporary folder and is stopped by close(). Nothing slee
 happen: wait_until asks again and again until a deadline that is only reached when something is wrong.
 """
 import hashlib
+import http.client
 import json
 import os
 import pwd
@@ -177,6 +178,28 @@ class Cluster:
     def live_replicas(self, path):
         """The smallest number of live replicas of any block of path."""
         return min(sum(not r["is_stale"] for r in b["replicas"]) for b in self.blocks(path))
+
+    def token(self):
+        """This user's token, as any program on the host gets it (docs/protocols/fd-pass.md)."""
+        asking = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        asking.settimeout(10)
+        asking.connect(self.namenode.address()["credential_socket"])
+        asking.send(b"token")
+        answer = asking.recv(8192)
+        asking.close()
+        assert answer[1:1 + answer[0]] == b"OK", answer
+        return answer[1 + answer[0]:].split()[1].decode()
+
+    def http(self, datanode, method, path, body=None, headers=None):
+        """(code, headers, body) of one request with this user's token."""
+        connection = http.client.HTTPConnection(datanode.address()["http_address"], timeout=30)
+        own = {"Authorization": "Bearer " + self.token()}
+        own.update(headers or {})
+        connection.request(method, path, body=body, headers=own)
+        answer = connection.getresponse()
+        content = answer.read()
+        connection.close()
+        return answer.status, dict((k.lower(), v) for k, v in answer.getheaders()), content
 
     def block_file(self, datanode, block_id, suffix=".blk", place=None):
         name = f"{block_id:016x}"
