@@ -178,6 +178,8 @@ static void corrupted(struct namenode *nn, struct tracked *node, uint64_t block_
 {
     struct block *block = map_u64_get(nn->blocks, block_id);
     if (block == NULL) {
+        /* Of a file that is gone: nobody else would ever tell the node to delete it. */
+        unknown_reported(nn, node, &(struct dfs_block_info){.block_id = block_id});
         return;
     }
     struct replica *replica = namenode_replica_find(block, node);

@@ -349,6 +349,15 @@ static void test_unknown__blocks_are_deleted_after_a_grace(void)
     CU_ASSERT_FALSE(node_has(&f.nodes[0], 900));
 }
 
+static void test_unknown__corrupt_block_of_no_file_is_deleted_too(void)
+{
+    given_nodes(3);
+    (void)given_file("/file", 1, 0);
+    node_says_corrupt(&f.nodes[0], 900); /* no report lists it */
+    when_ms_pass(f.settings.unknown_grace_ms + 2000);
+    CU_ASSERT_TRUE(was_traced("block of no file block=900 node=1"));
+}
+
 static void test_unknown__blocks_beyond_the_journal_are_kept(void)
 {
     given_nodes(1);
@@ -689,6 +698,8 @@ static const struct unit_test tests[] = {
      test_report__is_asked_for_now_and_then                                                                                                                                                },
     {"test_unknown__blocks_are_deleted_after_a_grace",
      "A block of no file is deleted after a grace.",                                                                         test_unknown__blocks_are_deleted_after_a_grace                },
+    {"test_unknown__corrupt_block_of_no_file_is_deleted_too",
+     "A corrupt block of no file is deleted, too.",                                                                          test_unknown__corrupt_block_of_no_file_is_deleted_too         },
     {"test_unknown__blocks_beyond_the_journal_are_kept",
      "A block beyond the reserved ids is kept for ever.",                                                                    test_unknown__blocks_beyond_the_journal_are_kept              },
     {"test_deletion__is_told_again_until_confirmed",
