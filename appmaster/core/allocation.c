@@ -221,6 +221,37 @@ static bool is_listed(const struct rm_register_master_response *response,
     return false;
 }
 
+/* What no node is large enough for would be waited for in vain. */
+static bool check_size(struct appmaster *am,
+                       const char *kind,
+                       const struct resource *wanted,
+                       const struct resource *most,
+                       struct actions *actions)
+{
+    if (wanted->memory_bytes <= most->memory_bytes && wanted->vcores <= most->vcores)
+        return true;
+    appmaster_job_fail(am,
+                       arena_format(actions->arena,
+                                    "a %s asks for %llu MiB and %u vcores, but a container may "
+                                    "have %llu MiB and %u vcores at most; lower mr.%s.memory or "
+                                    "mr.%s.vcores",
+                                    kind, (unsigned long long)(wanted->memory_bytes >> 20),
+                                    wanted->vcores, (unsigned long long)(most->memory_bytes >> 20),
+                                    most->vcores, kind, kind),
+                       actions);
+    return false;
+}
+
+/* At the first registration only: later on the largest node may just be away. */
+static void check_sizes(struct appmaster *am, const struct resource *most, struct actions *actions)
+{
+    const struct am_job_spec *job = &am->settings.job;
+    if (am->registered_tag != 0 || most->memory_bytes == 0 || appmaster_job_is_over(am))
+        return;
+    if (check_size(am, "map", &job->map_resource, most, actions) && job->reduces > 0)
+        (void)check_size(am, "reduce", &job->reduce_resource, most, actions); /* it has told */
+}
+
 static void registered(struct appmaster *am, const struct event *event, struct actions *actions)
 {
     am->register_out = false;
@@ -239,6 +270,8 @@ static void registered(struct appmaster *am, const struct event *event, struct a
     am->granted_total = 0;
     am->asks_sent = false;
     am->allocate_tag = 0;
+    if (!am->is_recovering)
+        check_sizes(am, &response->container_max, actions);
     am->registered_tag = am->next_tag;
     size_t cursor = 0;
     void *value;
