@@ -8,6 +8,7 @@ EXTRA_DIST += tests/cluster/grpc_client.py
 CLUSTER_TESTS += tests/cluster/test_dfs_faults
 EXTRA_DIST += tests/cluster/drill_namenode.py tests/cluster/kill_at_write.c
 
+CLUSTER_TESTS += tests/cluster/test_mrsubmit
 CLUSTER_TESTS += tests/cluster/test_containers
 check_PROGRAMS += tests/cluster/submit_script
 tests_cluster_submit_script_SOURCES = tests/cluster/submit_script.c
