@@ -126,6 +126,17 @@ static void locate_block(struct namenode *nn,
     ret_located->is_corrupt = count == 0;
 }
 
+/* After a restart a block that no datanode has told of yet is not lost: the reader asks again. */
+static bool is_not_found_yet(struct namenode *nn, const struct block *block)
+{
+    if (nn->mode == MODE_OPEN || block->replica_count > 0) {
+        return false;
+    }
+    namenode_fail(nn, ERR_SAFE_MODE, "safe mode: no replica of block %016llx has been found yet",
+                  (unsigned long long)block->id);
+    return true;
+}
+
 void namenode_get_blocks(struct namenode *nn, const struct dfs_get_blocks_request *request)
 {
     struct target target;
@@ -155,6 +166,9 @@ void namenode_get_blocks(struct namenode *nn, const struct dfs_get_blocks_reques
             break;
         }
         if (offset + block->length > request->offset) {
+            if (is_not_found_yet(nn, block)) {
+                return;
+            }
             struct dfs_located_block *located = &blocks[response.blocks_count++];
             located->offset = offset;
             locate_block(nn, block, request->client_host, rack, located);

@@ -481,13 +481,17 @@ static void test_safe_mode__lasts_until_blocks_are_found(void)
     CU_ASSERT_EQUAL(do_create("/new", false, 0, &id), ERR_SAFE_MODE);
     CU_ASSERT_EQUAL(do_status("/dir/file", NULL), OK);
     CU_ASSERT_EQUAL(call(METHOD_NAMENODE_MKDIRS, &remembered), OK);
+    struct dfs_get_blocks_response blocks;
+    CU_ASSERT_EQUAL(do_blocks("/dir/file", "", &blocks), ERR_SAFE_MODE);
     struct test_node *node = &f.nodes[0];
     node_register(node);
     CU_ASSERT_TRUE(cluster().in_safe_mode);
     node_received(node, &node->disk[0]);
     CU_ASSERT_TRUE(cluster().in_safe_mode);
+    CU_ASSERT_EQUAL(do_blocks("/dir/file", "", &blocks), ERR_SAFE_MODE);
     node_report(node);
     CU_ASSERT_FALSE(cluster().in_safe_mode);
+    CU_ASSERT_EQUAL(do_blocks("/dir/file", "", &blocks), OK);
     CU_ASSERT_EQUAL(do_mkdirs("/other", 0, false), OK);
 }
 
