@@ -1,4 +1,4 @@
-CLUSTER_TESTS += tests/cluster/test_millrace tests/cluster/test_mrjob
+CLUSTER_TESTS += tests/cluster/test_millrace
 EXTRA_DIST += tests/cluster/lib.sh
 # CLUSTER_TESTS += tests/cluster/test_<what>
 CLUSTER_TESTS += tests/cluster/test_dfs
@@ -22,3 +22,4 @@ EXTRA_DIST += \
 	tests/cluster/jobs/other_version.c \
 	tests/cluster/jobs/wait_for_path.c \
 	tests/cluster/make_text.py
+CLUSTER_TESTS += tests/cluster/test_faults
