@@ -45,7 +45,7 @@ static int check_object(char **arguments)
     }
     error.status = status;
     if (object_check_answer(arguments[2], name, &error, &answer_error) != OK)
-        return submit_fail(SUBMIT_REFUSED, &answer_error);
+        return (int)submit_fail(SUBMIT_REFUSED, &answer_error);
     job_object_close(object);
     return SUBMIT_SUCCEEDED;
 }

@@ -46,32 +46,14 @@ static void cleanup(struct mr_context *context)
     free(words);
 }
 
-static bool is_space(char c)
-{
-    return c == ' ' || c == '\n' || c == '\t' || c == '\r' || c == '\f';
-}
-
-static void count_between_spaces(struct mr_context *context, struct mr_slice records)
-{
-    const char *at = records.data;
-    const char *end = at + records.length;
-
-    while (at < end) {
-        const char *begin;
-        while (at < end && is_space(*at))
-            at++;
-        begin = at;
-        while (at < end && !is_space(*at))
-            at++;
-        if (at > begin)
-            mr_emit_u64(context, mr_slice_make(begin, (size_t)(at - begin)), 1);
-    }
-}
-
 #define EACH_BYTE(value) (UINT64_C(0x0101010101010101) * (value))
 
+enum {
+    BLOCK_BYTES = 64
+};
+
 /* Eight bytes of text, the first in the low bits. */
-static uint64_t load_eight(const char *at)
+static inline uint64_t load_eight(const char *at)
 {
     uint64_t eight;
     memcpy(&eight, at, sizeof(eight));
@@ -81,7 +63,7 @@ static uint64_t load_eight(const char *at)
     return eight;
 }
 
-static void store_eight(char *at, uint64_t eight)
+static inline void store_eight(char *at, uint64_t eight)
 {
 #if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
     eight = __builtin_bswap64(eight);
@@ -89,19 +71,31 @@ static void store_eight(char *at, uint64_t eight)
     memcpy(at, &eight, sizeof(eight));
 }
 
-/* The high bit of each byte that is no letter. */
-static uint64_t not_letters(uint64_t eight)
+/* The high bit of each byte that is a letter. */
+static inline uint64_t letters(uint64_t eight)
 {
     uint64_t lower = (eight | EACH_BYTE(0x20)) & EACH_BYTE(0x7f);
     uint64_t from_a = lower + EACH_BYTE(0x80 - 'a');
     uint64_t beyond_z = lower + EACH_BYTE(0x7f - 'z');
-    return (~from_a | beyond_z | eight) & EACH_BYTE(0x80);
+    return from_a & ~beyond_z & ~eight & EACH_BYTE(0x80);
 }
 
-/* How many bytes stand before the first one that is marked; 8 when none is. */
-static size_t before_mark(uint64_t marks)
+/* The high bit of each byte that is none of space, \t, \n, \f and \r. */
+static inline uint64_t not_spaces(uint64_t eight)
 {
-    return marks == 0 ? 8 : (size_t)__builtin_ctzll(marks) / 8;
+    uint64_t low = eight & EACH_BYTE(0x7f);
+    uint64_t from_tab = low + EACH_BYTE(0x80 - '\t');
+    uint64_t beyond_return = low + EACH_BYTE(0x7f - '\r');
+    uint64_t not_vertical = (low ^ EACH_BYTE('\v')) + EACH_BYTE(0x7f);
+    uint64_t not_blank = (low ^ EACH_BYTE(' ')) + EACH_BYTE(0x7f);
+    uint64_t is_control = from_tab & ~beyond_return & not_vertical;
+    return ((not_blank & ~is_control) | eight) & EACH_BYTE(0x80);
+}
+
+/* Gathers the eight high bits; the first byte's becomes the lowest. */
+static inline uint64_t gather(uint64_t marks)
+{
+    return (marks >> 7) * UINT64_C(0x0102040810204080) >> 56;
 }
 
 static bool make_room(struct mr_context *context, struct words *words, size_t length)
@@ -119,66 +113,102 @@ static bool make_room(struct mr_context *context, struct words *words, size_t le
     return true;
 }
 
-/* The word that begins at `at`, eight letters at a time; returns where it ends. */
-static const char *take_word(struct mr_context *context,
-                             struct words *words,
-                             const char *at,
-                             const char *end,
-                             size_t *ret_length)
+/* readable: bytes of text from word on; more than the word's length, most of the time. */
+static inline void emit_letters(struct mr_context *context,
+                                const char *word,
+                                size_t length,
+                                size_t readable)
 {
-    size_t length = 0;
-    size_t taken;
-
-    do {
-        char last[8] = {0};
-        const char *from = at;
-        if (!make_room(context, words, length + 8))
-            return end;
-        if (end - at < 8) {
-            memcpy(last, at, (size_t)(end - at)); /* zeros are no letters */
-            from = last;
-        }
-        taken = before_mark(not_letters(load_eight(from)));
-        store_eight(words->word + length, load_eight(from) & EACH_BYTE(0xdf));
-        length += taken;
-        at += taken;
-    } while (taken == 8);
-    *ret_length = length;
-    return at;
+    struct words *words = (struct words *)context->user;
+    if (length <= 16 && readable >= 16) {
+        store_eight(words->word, load_eight(word) & EACH_BYTE(0xdf));
+        store_eight(words->word + 8, load_eight(word + 8) & EACH_BYTE(0xdf));
+    } else {
+        if (!make_room(context, words, length))
+            return;
+        for (size_t i = 0; i < length; i++)
+            words->word[i] = (char)(word[i] & 0xdf);
+    }
+    mr_emit_u64(context, mr_slice_make(words->word, length), 1);
 }
 
-/* Most words and what stands between them are told apart eight bytes at a time. */
-static void count_letters(struct mr_context *context, struct words *words, struct mr_slice records)
+static inline void emit_word(struct mr_context *context,
+                             const char *word,
+                             const char *word_end,
+                             const char *end)
 {
-    const char *at = records.data;
-    const char *end = at + records.length;
+    const struct words *words = (const struct words *)context->user;
+    if (words->is_letters)
+        emit_letters(context, word, (size_t)(word_end - word), (size_t)(end - word));
+    else
+        mr_emit_u64(context, mr_slice_make(word, (size_t)(word_end - word)), 1);
+}
+
+/* One bit for each byte of a block; 1: it belongs to a word. */
+static inline uint64_t words_in_block(const char *at, bool is_letters)
+{
+    uint64_t bits = 0;
+    for (unsigned i = 0; i < BLOCK_BYTES / 8; i++) {
+        uint64_t eight = load_eight(at + 8 * i);
+        bits |= gather(is_letters ? letters(eight) : not_spaces(eight)) << (8 * i);
+    }
+    return bits;
+}
+
+/*
+ * Finds words a block at a time: where the bits of neighbours differ, a word begins or ends. A test
+ * of each byte would be mispredicted at each of these.
+ */
+static inline void count_words(struct mr_context *context,
+                               const char *at,
+                               const char *end,
+                               bool is_letters)
+{
+    const char *word = NULL; /* begins there and has not ended yet */
 
     while (at < end) {
-        size_t length = 0;
-        uint64_t marks = end - at < 8 ? EACH_BYTE(0x80) : not_letters(load_eight(at));
-        if (marks == EACH_BYTE(0x80) && end - at >= 8) {
-            at += 8; /* no letter in sight */
-            continue;
+        char last[BLOCK_BYTES] = {0};
+        const char *block = at;
+        size_t bytes = (size_t)(end - at) < BLOCK_BYTES ? (size_t)(end - at) : BLOCK_BYTES;
+        uint64_t bits;
+        uint64_t edges;
+
+        if (bytes < BLOCK_BYTES) {
+            memset(last, ' ', sizeof(last)); /* no part of a word in either way */
+            memcpy(last, at, bytes);
+            block = last;
         }
-        if (end - at >= 8 && (marks & 0x80) != 0) {
-            at += before_mark(~marks & EACH_BYTE(0x80));
-            continue;
+        bits = words_in_block(block, is_letters);
+        edges = bits ^ (bits << 1 | (word != NULL));
+        if (word != NULL && edges != 0) {
+            emit_word(context, word, at + __builtin_ctzll(edges), end);
+            edges &= edges - 1;
+            word = NULL;
         }
-        at = take_word(context, words, at, end, &length);
-        if (length > 0)
-            mr_emit_u64(context, mr_slice_make(words->word, length), 1);
-        at++; /* what ended the word is no letter */
+        while (edges != 0) {
+            word = at + __builtin_ctzll(edges);
+            edges &= edges - 1;
+            if (edges == 0)
+                break;
+            emit_word(context, word, at + __builtin_ctzll(edges), end);
+            edges &= edges - 1;
+            word = NULL;
+        }
+        at += bytes;
     }
+    if (word != NULL)
+        emit_word(context, word, end, end);
 }
 
 /* No word goes over a line end, so runs of whole lines can be taken as they come. */
 static void map_split(struct mr_context *context, struct mr_slice records)
 {
-    struct words *words = (struct words *)context->user;
+    const struct words *words = (const struct words *)context->user;
+    const char *end = records.data + records.length;
     if (words->is_letters)
-        count_letters(context, words, records);
+        count_words(context, records.data, end, true);
     else
-        count_between_spaces(context, records);
+        count_words(context, records.data, end, false);
 }
 
 static const struct mr_job job = {

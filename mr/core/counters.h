@@ -13,7 +13,10 @@ enum {
     COUNTER_NAME_BYTES_MAX = 128 /* of group and of name; longer ones are cut */
 };
 
-/* What the engine counts by itself, in the group "task". X(constant, name) */
+/*
+ * What the engine counts by itself, in the group "task"; cpu_ms is its host's to add.
+ * X(constant, name)
+ */
 #define TASK_COUNTER_LIST(X)                                                                       \
  X(TASK_MAP_INPUT_RECORDS, "map_input_records")                                                    \
  X(TASK_MAP_INPUT_BYTES, "map_input_bytes")                                                        \
@@ -29,7 +32,8 @@ enum {
  X(TASK_REDUCE_INPUT_GROUPS, "reduce_input_groups")                                                \
  X(TASK_REDUCE_INPUT_RECORDS, "reduce_input_records")                                              \
  X(TASK_OUTPUT_RECORDS, "output_records")                                                          \
- X(TASK_OUTPUT_BYTES, "output_bytes")
+ X(TASK_OUTPUT_BYTES, "output_bytes")                                                              \
+ X(TASK_CPU_MS, "cpu_ms")
 
 enum task_counter {
 #define TASK_COUNTER_ENUM(constant, name) constant,

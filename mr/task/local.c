@@ -12,6 +12,7 @@
 #include "lib/base/arena.h"
 #include "lib/base/mem.h"
 #include "lib/model/limits.h"
+#include "lib/os/clock.h"
 #include "lib/os/crash.h"
 #include "lib/os/directory.h"
 #include "lib/os/file.h"
@@ -381,6 +382,7 @@ enum status local_job_run(const struct local_job *job,
         .mutex = mutex_open(),
         .counters = counters,
     };
+    int64_t cpu_us = clock_process_cpu_us();
     enum status status = prepare(&run, reterr_error);
 
     if (status == OK)
@@ -397,6 +399,7 @@ enum status local_job_run(const struct local_job *job,
         enum status removed = directory_remove_tree(run.temporary, &error);
         (void)removed;
     }
+    counters_add_task(counters, TASK_CPU_MS, (uint64_t)(clock_process_cpu_us() - cpu_us) / 1000);
     *ret_progress = run.progress;
     mutex_close(run.mutex);
     arena_close(run.arena);

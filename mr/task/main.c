@@ -13,6 +13,7 @@
 #include "lib/model/limits.h"
 #include "lib/model/text.h"
 #include "lib/net/net.h"
+#include "lib/os/clock.h"
 #include "lib/os/crash.h"
 #include "lib/os/directory.h"
 #include "lib/os/host.h"
@@ -205,6 +206,7 @@ static enum status run_attempt(struct task_process *process,
     struct counters *counters = counters_open();
     struct attempt_result result = {0};
     struct error failure = {0};
+    int64_t cpu_us = clock_process_cpu_us();
     bool is_fatal = false;
     enum status status;
 
@@ -214,6 +216,7 @@ static enum status run_attempt(struct task_process *process,
     if (status == OK)
         status = attempt_run(&process->host, work, arena, &result, counters, &failure);
     reporter_end(process->host.reporter);
+    counters_add_task(counters, TASK_CPU_MS, (uint64_t)(clock_process_cpu_us() - cpu_us) / 1000);
     (void)fflush(stdout); /* what the job printed belongs before what comes next */
     if (status == OK)
         status = tell_done(process, work, &result, counters, arena, reterr_error);

@@ -132,14 +132,16 @@ process_is_gone() {
     [ ! -e "/proc/$1" ] || grep -q '^State:.Z' "/proc/$1/status" 2>/dev/null || [ ! -e "/proc/$1" ]
 }
 
-# Processes whose command line or working directory has $work in it: of this script's clusters.
+# Processes whose command line or working directory has $work in it: of this script's clusters. The
+# script itself and its subshells may stand there.
 processes_left() {
     local pid
     { grep -lF -- "$work" /proc/[0-9]*/cmdline 2>/dev/null
         find /proc/[0-9]*/cwd -maxdepth 0 -lname "$work*" 2>/dev/null; } |
         sed -n 's|^/proc/\([0-9]*\)/.*|\1|p' | sort -un |
         while read -r pid; do
-            process_is_gone "$pid" || echo "$pid $(tr '\0' ' ' <"/proc/$pid/cmdline" 2>/dev/null)"
+            process_is_gone "$pid" || cmp -s "/proc/$$/cmdline" "/proc/$pid/cmdline" ||
+                echo "$pid $(tr '\0' ' ' <"/proc/$pid/cmdline" 2>/dev/null)"
         done
 }
 
