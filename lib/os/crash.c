@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,7 +22,7 @@ enum {
 /* This thread's, and one for exit(), which may be called from a thread of the foreign code's own.
  */
 static _Thread_local struct crash_scene *crash_scene;
-static struct crash_scene *volatile crash_scene_any;
+static _Atomic(struct crash_scene *) crash_scene_any;
 static _Thread_local char crash_stack[CRASH_STACK_BYTES] __attribute__((aligned(16)));
 
 struct signal_row {
@@ -113,7 +114,8 @@ static void on_signal(int number)
 /* Runs inside exit(): whoever called it while a scene is on did not finish its work. */
 static void on_exit_called(void)
 {
-    const struct crash_scene *scene = crash_scene != NULL ? crash_scene : crash_scene_any;
+    const struct crash_scene *scene =
+        crash_scene != NULL ? crash_scene : atomic_load(&crash_scene_any);
     struct line line;
 
     if (scene == NULL)
@@ -172,12 +174,13 @@ void crash_guard_enter(struct crash_scene *scene)
     unblock_signals();
     give_stack();
     crash_scene = scene;
-    crash_scene_any = scene;
+    atomic_store(&crash_scene_any, scene);
 }
 
 void crash_guard_leave(void)
 {
-    if (crash_scene_any == crash_scene)
-        crash_scene_any = NULL;
+    struct crash_scene *mine = crash_scene;
+    /* Another thread's stays: with several at work, exit() names one of them. */
+    (void)atomic_compare_exchange_strong(&crash_scene_any, &mine, NULL);
     crash_scene = NULL;
 }
