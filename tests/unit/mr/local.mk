@@ -7,10 +7,12 @@ tests_unit_mr_libmemoryhost_a_SOURCES = \
 
 UNIT_TESTS += \
 	tests/unit/mr/test_engine \
+	tests/unit/mr/test_hot_keys \
 	tests/unit/mr/test_input \
 	tests/unit/mr/test_run \
 	tests/unit/mr/test_sort
 tests_unit_mr_test_engine_LDADD = $(MR_CORE_TEST_LIBS)
+tests_unit_mr_test_hot_keys_LDADD = $(MR_CORE_TEST_LIBS)
 tests_unit_mr_test_input_LDADD = $(MR_CORE_TEST_LIBS)
 tests_unit_mr_test_run_LDADD = $(MR_CORE_TEST_LIBS)
 tests_unit_mr_test_sort_LDADD = $(MR_CORE_TEST_LIBS)
