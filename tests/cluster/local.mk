@@ -1,4 +1,4 @@
-CLUSTER_TESTS += tests/cluster/test_millrace tests/cluster/test_mrjob
+CLUSTER_TESTS += tests/cluster/test_millrace tests/cluster/test_mrjob tests/cluster/test_blackout
 EXTRA_DIST += tests/cluster/lib.sh
 # CLUSTER_TESTS += tests/cluster/test_<what>
 CLUSTER_TESTS += tests/cluster/test_dfs
