@@ -118,16 +118,20 @@ static void test_http_bulk__pipeline_forwards_while_it_receives(void)
     CU_ASSERT_EQUAL(put_pattern(http_make_url(f.server, "/next/full"), FILE_BYTES, FILE_BYTES),
                     ERR_NO_SPACE);
     http_wait_for(&f.next_ended_count, f.next_begun_count);
-    /* Each failing send on the way ends the whole, and nothing is stored. */
+    /*
+     * A failing send on the way ends the whole, and nothing is stored; or it is one that is made up
+     * for (of the answers that go back), and all is stored once. Which one the nth is depends on
+     * timing.
+     */
     for (uint64_t nth = 1; nth < 8; nth++) {
         size_t before = f.stored_count;
         fault_arm(FAULT_SEND, nth, 1);
-        CU_ASSERT_NOT_EQUAL(put_pattern(http_make_url(f.server, "/next/a"), FILE_BYTES, FILE_BYTES),
-                            OK);
+        enum status status =
+            put_pattern(http_make_url(f.server, "/next/a"), FILE_BYTES, FILE_BYTES);
         CU_ASSERT_EQUAL(fault_failures(FAULT_SEND), 1);
         fault_disarm_all();
         http_wait_for(&f.next_ended_count, f.next_begun_count); /* it may be sending yet */
-        CU_ASSERT_EQUAL(f.stored_count, before);
+        CU_ASSERT_EQUAL(f.stored_count, before + (status == OK ? 1 : 0));
     }
 }
 
