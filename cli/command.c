@@ -69,6 +69,8 @@ int cli_fail(const char *command, const struct error *error)
     fprintf(stderr, "%s: %s\n", command, error->text);
     if (error->status == ERR_INVALID)
         return CLI_USAGE;
+    if (error->status == ERR_CANCELLED)
+        return CLI_INTERRUPTED;
     return error->status == ERR_UNAVAILABLE ? CLI_DOWN : CLI_FAILED;
 }
 

@@ -14,7 +14,8 @@ enum cli_exit {
     CLI_DONE = 0,
     CLI_FAILED = 1,
     CLI_USAGE = 2, /* bad option, argument or value */
-    CLI_DOWN = 3   /* the cluster, or a part of it that was needed, does not run */
+    CLI_DOWN = 3,  /* the cluster, or a part of it that was needed, does not run */
+    CLI_INTERRUPTED = 130
 };
 
 struct cli_verb {
