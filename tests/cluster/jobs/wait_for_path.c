@@ -4,7 +4,7 @@
  *
  *     -D wait.gate=PATH    what they wait for
  *     -D wait.seen=FOLDER  a map that begins to wait makes a file map-<index>-<attempt> here, and a
- *                          reduce reduce-<index>-<attempt>
+ *                          reduce reduce-<index>-<attempt>, with the name of its host
  *     -D wait.maps=N       only maps N and above wait (0); below, they run through
  *     -D wait.reduces=1    reduces wait, too, before their first key (0)
  */
@@ -37,6 +37,7 @@ static void wait_at_gate(struct mr_context *context)
         mr_fail(context, "cannot make %s", path);
         return;
     }
+    fprintf(file, "%s\n", getenv("MILLRACE_HOST") != NULL ? getenv("MILLRACE_HOST") : "");
     fclose(file);
     while (access(gate, F_OK) != 0 && !mr_has_failed(context))
         usleep(10000); /* between two questions */
