@@ -205,9 +205,6 @@ struct appmaster {
     struct appmaster_output_row *rows; /* sequence is the index + 1 */
     size_t rows_count;
     size_t rows_capacity;
-    uint32_t maps_node_local;
-    uint32_t maps_rack_local;
-    uint32_t maps_off_rack;
     uint32_t attempts_failed;
     uint32_t attempts_killed;
     uint32_t attempts_lost;
@@ -311,6 +308,8 @@ void appmaster_map_output_lost(struct appmaster *am,
                                const char *why,
                                struct actions *actions);
 void appmaster_node_lost(struct appmaster *am, uint64_t node_id, struct actions *actions);
+/* 0: the split's block is on this host, 1: in this rack, 2: elsewhere. */
+int appmaster_split_distance(const struct am_input_split *split, const struct endpoint *node);
 size_t appmaster_tasks_pending(const struct appmaster *am, enum task_kind kind);
 bool appmaster_reduces_may_start(const struct appmaster *am);
 void appmaster_tasks_free(struct appmaster *am);

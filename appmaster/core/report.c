@@ -81,6 +81,20 @@ static float progress_of(const struct appmaster_task *tasks, size_t count, uint3
     return count > 0 ? sum / (float)count : 0;
 }
 
+/* Where the finished maps ran, seen from their input: so the three add up to maps_done. */
+static void count_places(const struct appmaster *am, struct am_job_report *report)
+{
+    for (size_t i = 0; i < am->maps_count; i++) {
+        const struct appmaster_task *task = &am->maps[i];
+        if (!task->winner)
+            continue;
+        int away = appmaster_split_distance(&task->split, &task->winner->node);
+        report->maps_node_local += away == 0;
+        report->maps_rack_local += away == 1;
+        report->maps_off_rack += away == 2;
+    }
+}
+
 void appmaster_report_make(const struct appmaster *am,
                            struct arena *arena,
                            struct am_job_report *ret_report)
@@ -94,9 +108,6 @@ void appmaster_report_make(const struct appmaster *am,
         .maps_done = (uint32_t)am->maps_done,
         .reduces_total = am->settings.job.reduces,
         .reduces_done = (uint32_t)am->reduces_done,
-        .maps_node_local = am->maps_node_local,
-        .maps_rack_local = am->maps_rack_local,
-        .maps_off_rack = am->maps_off_rack,
         .attempts_failed = am->attempts_failed,
         .attempts_killed = am->attempts_killed,
         .attempts_lost = am->attempts_lost,
@@ -112,6 +123,7 @@ void appmaster_report_make(const struct appmaster *am,
     ret_report->map_progress = progress_of(am->maps, am->maps_count, &ret_report->maps_running);
     ret_report->reduce_progress =
         progress_of(am->reduces, am->reduces_count, &ret_report->reduces_running);
+    count_places(am, ret_report);
     counters_make(am, arena, ret_report);
 }
 

@@ -189,8 +189,7 @@ static bool fits(const struct resource *need, const struct resource *has)
     return need->memory_bytes <= has->memory_bytes && need->vcores <= has->vcores;
 }
 
-/* 0: the split's block is on this host, 1: in this rack, 2: elsewhere. */
-static int distance(const struct am_input_split *split, const struct endpoint *node)
+int appmaster_split_distance(const struct am_input_split *split, const struct endpoint *node)
 {
     int best = 2;
     for (size_t i = 0; i < split->hosts_count; i++) {
@@ -212,7 +211,7 @@ struct appmaster_task *appmaster_task_choose(struct appmaster *am,
             struct appmaster_task *task = &am->maps[i];
             if (task->state != TASK_PENDING || is_avoided(am, task, worker->node.node_id))
                 continue;
-            int here = distance(&task->split, &worker->node);
+            int here = appmaster_split_distance(&task->split, &worker->node);
             if (here < best_distance) {
                 best = task;
                 best_distance = here;
@@ -231,18 +230,6 @@ struct appmaster_task *appmaster_task_choose(struct appmaster *am,
 }
 
 /* --- attempts --------------------------------------------------------------------------------- */
-static void count_locality(struct appmaster *am,
-                           const struct appmaster_task *task,
-                           const struct endpoint *node)
-{
-    if (task->kind != TASK_MAP)
-        return;
-    int away = distance(&task->split, node);
-    am->maps_node_local += away == 0;
-    am->maps_rack_local += away == 1;
-    am->maps_off_rack += away == 2;
-}
-
 struct appmaster_attempt *appmaster_attempt_new(struct appmaster *am,
                                                 struct appmaster_task *task,
                                                 struct appmaster_worker *worker,
@@ -266,7 +253,6 @@ struct appmaster_attempt *appmaster_attempt_new(struct appmaster *am,
     task->attempts[task->attempts_count++] = attempt;
     attempt_apply(attempt, AE_ASSIGNED, actions);
     task_apply(task, TE_ASSIGNED);
-    count_locality(am, task, &worker->node);
     am->version++;
     return attempt;
 }

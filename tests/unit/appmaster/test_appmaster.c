@@ -409,10 +409,12 @@ static void test_appmaster__process_gets_the_map_of_its_host_first(void)
 {
     given_running_job(3, 1);
     uint64_t on_h1 = when_granted(1);
-    CU_ASSERT_EQUAL(expect_task(on_h1).task, 1);
-    uint64_t on_h2 = when_granted(2);
-    CU_ASSERT_EQUAL(expect_task(on_h2).task, 2);
-    CU_ASSERT_EQUAL(job_report().maps_node_local, 2);
+    struct attempt_id map = expect_task(on_h1);
+    CU_ASSERT_EQUAL(map.task, 1);
+    CU_ASSERT_EQUAL(expect_task(when_granted(2)).task, 2);
+    CU_ASSERT_EQUAL(job_report().maps_node_local, 0); /* none is done */
+    CU_ASSERT_TRUE(when_done(on_h1, map));
+    CU_ASSERT_EQUAL(job_report().maps_node_local, 1);
 }
 
 static void test_appmaster__asks_name_hosts_racks_and_the_total(void)
