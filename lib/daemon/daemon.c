@@ -11,6 +11,7 @@
 #include "lib/base/mem.h"
 #include "lib/daemon/caller.h"
 #include "lib/daemon/daemon_private.h"
+#include "lib/daemon/groups.h"
 #include "lib/daemon/serve.h"
 #include "lib/daemon/workers.h"
 #include "lib/net/net.h"
@@ -267,6 +268,8 @@ static void perform_cancel(void *user, struct shell *shell, uint64_t tag)
 static enum status open_shell(struct daemon *daemon, struct error *reterr_error)
 {
     const struct settings *settings = daemon->settings;
+    struct groups_options groups = {.keep_ms = settings_ms(settings, "daemon.groups_keep")};
+    daemon->groups = groups_open(&groups);
     bool has_journal = daemon->definition->door->snapshot != NULL;
     struct shell_settings shell_settings = {
         .door = daemon->definition->door,
@@ -275,6 +278,7 @@ static enum status open_shell(struct daemon *daemon, struct error *reterr_error)
                  .call = perform_call,
                  .cancel = perform_cancel},
         .log = daemon->log,
+        .groups = daemon->groups,
         .journal_directory = has_journal ? daemon->directory : NULL,
         .journal_name = daemon->definition->name,
         .journal_compact_bytes = settings_bytes(settings, "journal.compact_bytes"),
@@ -454,6 +458,7 @@ static void close_all(struct daemon *daemon)
     workers_close(daemon->workers);
     launcher_close(daemon->launcher);
     shell_close(daemon->shell);
+    groups_close(daemon->groups);
     if (daemon->has_state && definition->close != NULL)
         definition->close(daemon->state);
     if (daemon->is_net_open)

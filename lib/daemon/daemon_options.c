@@ -48,6 +48,8 @@ static const struct setting common_settings[] = {
      0                                                                                                                         },
     {"daemon.token_lifetime", SETTING_MS,     "24h",    "how long issued tokens are valid",                           1000,
      INT64_MAX                                                                                                                 },
+    {"daemon.groups_keep",    SETTING_MS,     "60s",    "how long the groups of a user are remembered",               1,
+     INT64_MAX                                                                                                                 },
     {"journal.compact_bytes", SETTING_BYTES,  "64m",    "compact the journal when its log is larger",                 0,
      0                                                                                                                         },
     {"journal.reserve_bytes", SETTING_BYTES,  "4m",     "disk room the journal reserves ahead",                       0,    0  },

@@ -12,6 +12,7 @@
 
 struct caller;
 struct file_lock;
+struct groups;
 struct mutex;
 struct serve;
 struct signal_watcher;
@@ -35,6 +36,7 @@ struct daemon {
     struct rpc_client *client;
     struct caller *caller;
     struct workers *workers;
+    struct groups *groups;
     struct shell *shell;
     struct serve *serve;
     struct credential_server *credentials;

@@ -11,6 +11,8 @@ lib_libdaemon_a_SOURCES = \
 	lib/daemon/daemon_private.h \
 	lib/daemon/grant.c \
 	lib/daemon/grant.h \
+	lib/daemon/groups.c \
+	lib/daemon/groups.h \
 	lib/daemon/log.c \
 	lib/daemon/log.h \
 	lib/daemon/serve.c \

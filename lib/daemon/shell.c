@@ -22,6 +22,7 @@ void shell_item_close(struct shell_item *item)
 {
     if (item->data != NULL && item->release != NULL)
         item->release(item->data);
+    group_list_release(item->groups);
     arena_close(item->arena);
     mem_free(item);
 }
@@ -176,8 +177,18 @@ static bool is_running(struct shell *shell)
     return is_running;
 }
 
+/* On the caller's thread, so that the core never waits for the host's user database. */
+static void find_groups(struct shell *shell, struct shell_item *item)
+{
+    if (shell->settings.groups == NULL || slice_equal_string(item->event.user, "millrace"))
+        return;
+    item->groups = groups_find(shell->settings.groups, item->event.user);
+    item->event.groups = group_list_names(item->groups, &item->event.groups_count);
+}
+
 static enum status post_request(struct shell *shell, struct shell_item *item)
 {
+    find_groups(shell, item);
     enum status status = is_running(shell) ? mailbox_post(shell->mailbox, item) : ERR_UNAVAILABLE;
     if (status != OK)
         shell_item_close(item);

@@ -118,10 +118,13 @@ struct shell_host {
     void (*cancel)(void *user, struct shell *shell, uint64_t tag);
 };
 
+struct groups;
+
 struct shell_settings {
     const struct machine_door *door;
     struct shell_host host;
     struct log *log;                /* NULL: silent */
+    struct groups *groups;          /* finds event.groups, borrowed; NULL: there are none */
     const char *journal_directory;  /* NULL: no journal */
     const char *journal_name;       /* "rm" */
     uint64_t journal_compact_bytes; /* compact when the log part is larger, 0: never */

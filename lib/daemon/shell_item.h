@@ -8,6 +8,7 @@
 
 #include "lib/base/arena.h"
 #include "lib/base/map.h"
+#include "lib/daemon/groups.h"
 #include "lib/daemon/shell.h"
 #include "lib/journal/journal.h"
 #include "lib/os/mailbox.h"
@@ -34,6 +35,7 @@ struct shell_item {
     enum shell_item_kind kind;
     struct event event; /* points into arena, or to what a borrowing caller keeps */
     struct arena *arena;
+    struct group_list *groups;     /* of event.user */
     shell_answer_function *answer; /* EVENT_REQUEST */
     void *answer_user;
     void *data; /* of effects: released with release after the step */

@@ -55,7 +55,9 @@ struct event {
     const struct message_type *type; /* EVENT_REPLAY: of message */
     const void *message; /* the method's request or response struct, or the journal record */
     struct slice user;   /* authenticated caller, for example "alice"; daemons are "millrace" */
-    struct slice peer;   /* host name of the caller where known, else empty */
+    const struct slice *groups; /* of the host, that user belongs to; none for daemons */
+    size_t groups_count;
+    struct slice peer; /* host name of the caller where known, else empty */
     uint64_t tag;
     enum status status;
     struct slice text; /* why, when status is not OK */

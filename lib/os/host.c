@@ -21,7 +21,8 @@
 
 enum {
     DATABASE_BYTES = 64 << 10, /* one row of the user database */
-    CGROUP_BYTES = 4096
+    CGROUP_BYTES = 4096,
+    USER_GROUPS_MAX = 65536 /* the kernel's NGROUPS_MAX */
 };
 
 void host_random_bytes(void *data, size_t bytes)
@@ -79,20 +80,54 @@ const char *host_user_name(struct arena *arena, uint32_t uid)
     return (const char *)name.data;
 }
 
+/* The name of gid, or the number in decimal when the database has none. */
+static struct slice name_group(struct arena *arena, gid_t gid)
+{
+    struct arena *scratch = arena_open(0);
+    struct group group;
+    struct group *found = NULL;
+    char *text = arena_new(scratch, DATABASE_BYTES);
+    bool has_name = getgrgid_r(gid, &group, text, DATABASE_BYTES, &found) == 0 && found != NULL;
+    struct slice name = has_name ? arena_copy(arena, slice_from_string(group.gr_name))
+                                 : arena_format(arena, "%u", (unsigned)gid);
+    arena_close(scratch);
+    return name;
+}
+
+void host_user_groups(struct arena *arena,
+                      struct slice name,
+                      const struct slice **ret_groups,
+                      size_t *ret_count)
+{
+    struct arena *scratch = arena_open(0);
+    const char *user = (const char *)arena_copy(scratch, name).data;
+    char *text = arena_new(scratch, DATABASE_BYTES);
+    struct passwd row;
+    struct passwd *found = NULL;
+    int count = 0;
+    gid_t *gids = ARENA_ARRAY(scratch, gid_t, USER_GROUPS_MAX);
+    /* A name with a NUL in it is nobody's. */
+    if (strlen(user) == name.length && getpwnam_r(user, &row, text, DATABASE_BYTES, &found) == 0 &&
+        found != NULL) {
+        count = USER_GROUPS_MAX;
+        if (getgrouplist(user, row.pw_gid, gids, &count) < 0)
+            count = USER_GROUPS_MAX; /* more than Linux lets a process have; the first ones count */
+    }
+    struct slice *groups = ARENA_ARRAY(arena, struct slice, (size_t)count);
+    for (int i = 0; i < count; i++)
+        groups[i] = name_group(arena, gids[i]);
+    arena_close(scratch);
+    *ret_groups = groups;
+    *ret_count = (size_t)count;
+}
+
 const char *host_group_name(struct arena *arena, uint32_t uid)
 {
     struct arena *scratch = arena_open(0);
     struct passwd user;
-    struct group group;
-    struct group *found = NULL;
-    char *text = arena_new(scratch, DATABASE_BYTES);
-    uint32_t gid = find_user(scratch, uid, &user) ? (uint32_t)user.pw_gid : uid;
-    bool has_name =
-        getgrgid_r((gid_t)gid, &group, text, DATABASE_BYTES, &found) == 0 && found != NULL;
-    struct slice name = has_name ? arena_copy(arena, slice_from_string(group.gr_name))
-                                 : arena_format(arena, "%u", gid);
+    gid_t gid = find_user(scratch, uid, &user) ? user.pw_gid : (gid_t)uid;
     arena_close(scratch);
-    return (const char *)name.data;
+    return (const char *)name_group(arena, gid).data;
 }
 
 const char *host_home(struct arena *arena)

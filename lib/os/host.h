@@ -24,6 +24,15 @@ uint32_t host_gid(void);
 const char *host_user_name(struct arena *arena, uint32_t uid);
 /* The name of the main group of uid; the same rule. */
 const char *host_group_name(struct arena *arena, uint32_t uid);
+/*
+ * The names of all groups of the user called name, the main one first, from arena; the number in
+ * decimal of one that has no name. None when the user database does not know the user or cannot be
+ * asked. May block.
+ */
+void host_user_groups(struct arena *arena,
+                      struct slice name,
+                      const struct slice **ret_groups,
+                      size_t *ret_count);
 /* HOME, else the user database's, else "/". */
 const char *host_home(struct arena *arena);
 /* NULL when unset. Borrowed from the environment. */

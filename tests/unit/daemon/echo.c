@@ -26,7 +26,9 @@ static void reply_held(struct echo *echo, struct actions *actions)
             continue;
         }
         struct rm_get_app_response response = {
-            .report = {.version = echo->count, .user = slice_from_string(held->user)}
+            .report = {.version = echo->count,
+                       .user = slice_from_string(held->user),
+                       .diagnostics = slice_from_string(held->groups)}
         };
         actions_reply(actions, held->call, &rm_get_app_response_type, &response);
     }
@@ -65,9 +67,14 @@ static void take_get(struct echo *echo, const struct event *event, struct action
     const struct rm_get_app_request *request = event->message;
     CHECK(echo->held_count < ECHO_HELD_MAX);
     struct echo_held *held = &echo->held[echo->held_count++];
-    held->call = event->call;
+    *held = (struct echo_held){.call = event->call};
     held->after = request->after_version;
     (void)snprintf(held->user, sizeof(held->user), "%.*s", SLICE_ARGS(event->user));
+    for (size_t i = 0, length = 0; i < event->groups_count && length < sizeof(held->groups); i++) {
+        struct slice group = event->groups[i];
+        length += (size_t)snprintf(held->groups + length, sizeof(held->groups) - length, "%s%.*s",
+                                   i == 0 ? "" : ",", SLICE_ARGS(group));
+    }
     reply_held(echo, actions);
 }
 

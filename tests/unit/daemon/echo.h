@@ -5,7 +5,8 @@
  *             name "fail"    fails with ERR_SAFE_MODE
  *             name "bad"     journals a record that cannot be packed
  *             name "exit"    asks for the end with exit code 42
- *   GetApp    after_version  is held until the count is above it; replies count and caller
+ *   GetApp    after_version  is held until the count is above it; replies count, caller and
+ *                            (as diagnostics) the caller's groups
  *   KillApp   diagnostics    "effect": asks for ECHO_EFFECT and replies when it is done;
  *                            otherwise an address: calls GetApp there, replies what came back;
  *                            was_running in the reply is whether that was OK
@@ -28,6 +29,7 @@ struct echo_held {
     uint64_t call;
     uint64_t after;
     char user[64];
+    char groups[128]; /* of user: "a,b" */
 };
 
 struct echo {
