@@ -34,6 +34,7 @@
  X(ERR_SAFE_MODE, "namenode is in safe mode")                                                      \
  X(ERR_BUSY, "busy")                                                                               \
  X(ERR_UNSUPPORTED, "not supported")                                                               \
+ X(ERR_QUOTA, "quota exceeded")                                                                    \
  X(ERR_INTERNAL, "internal error")
 
 enum status {

@@ -36,6 +36,7 @@ static const struct http_code_row code_table[] = {
     {ERR_SAFE_MODE,       503},
     {ERR_BUSY,            503},
     {ERR_UNSUPPORTED,     501},
+    {ERR_QUOTA,           403},
     {ERR_INTERNAL,        500},
 };
 

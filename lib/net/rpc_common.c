@@ -47,6 +47,7 @@ static const struct code_row code_table[] = {
     {ERR_SAFE_MODE,       RPC_UNAVAILABLE        },
     {ERR_BUSY,            RPC_RESOURCE_EXHAUSTED },
     {ERR_UNSUPPORTED,     RPC_UNIMPLEMENTED      },
+    {ERR_QUOTA,           RPC_RESOURCE_EXHAUSTED },
     {ERR_INTERNAL,        RPC_INTERNAL           },
 };
 

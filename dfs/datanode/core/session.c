@@ -441,6 +441,7 @@ static void obey(struct datanode *datanode,
             if (datanode->registration == REGISTRATION_ACTIVE)
                 registration_apply(datanode, actions, REGISTRATION_REPORT_ASKED);
             break;
+        case DATANODE_MERGE_BLOCKS: /* a namenode that merges can do without */
         case DFS_DATANODE_COMMAND_KIND_COUNT:
         default: /* a newer namenode's: it must not rely on it */
             break;
