@@ -3,6 +3,7 @@ dfs_libnamenodecore_a_SOURCES = \
 	dfs/namenode/core/block.c \
 	dfs/namenode/core/check.c \
 	dfs/namenode/core/children.c \
+	dfs/namenode/core/fsck.c \
 	dfs/namenode/core/inode.c \
 	dfs/namenode/core/lease.c \
 	dfs/namenode/core/mutation.c \
@@ -16,6 +17,7 @@ dfs_libnamenodecore_a_SOURCES = \
 	dfs/namenode/core/record.c \
 	dfs/namenode/core/repair.c \
 	dfs/namenode/core/report.c \
+	dfs/namenode/core/safemode.c \
 	dfs/namenode/core/state.h \
 	dfs/namenode/core/states.c \
 	dfs/namenode/core/tree.c \

@@ -176,7 +176,7 @@ static void check_node(const struct namenode *nn, const struct tracked *node)
     expect(sums.copies_in == node->copies_in, "NN-6");
     size_t deletions = map_u64_count(node->deletions);
     expect(deletions == node->deletions_waiting.count + node->deletions_told.count, "NN-6");
-    expect(nn->mode == MODE_OPEN || (deletions == 0 && node->outgoing.count == 0), "NN-8");
+    expect(nn->mode == MODE_OPEN || node->outgoing.count == 0, "NN-8");
     size_t cursor = 0;
     uint64_t block_id = 0;
     while (map_u64_next(node->deletions, &cursor, &block_id, NULL)) {
@@ -233,6 +233,8 @@ void namenode_check(const struct namenode *nn)
     check_leases(nn, tally.writing);
     check_blocks(nn);
     check_nodes(nn);
+    expect(!nn->is_repairing || nn->mode == MODE_OPEN, "NN-8");
+    expect(!nn->is_safe_manual || nn->mode == MODE_SAFE, "NN-8");
     expect(map_count(nn->mutations) == nn->mutation_order.count, "NN-11");
     expect(nn->mutation_order.count <= nn->settings.mutations_max, "NN-11");
     expect(map_count(nn->fences) == nn->fence_order.count, "NN-11");

@@ -73,8 +73,7 @@ static bool is_safe_mode(struct namenode *nn)
     if (nn->mode == MODE_OPEN) {
         return false;
     }
-    namenode_fail(nn, ERR_SAFE_MODE, "safe mode: %llu of %llu blocks have been found",
-                  (unsigned long long)nn->safe_seen, (unsigned long long)nn->safe_total);
+    namenode_fail(nn, ERR_SAFE_MODE, "safe mode: %.*s", SLICE_ARGS(namenode_safe_mode_reason(nn)));
     return true;
 }
 

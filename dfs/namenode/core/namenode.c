@@ -238,20 +238,6 @@ static int64_t housekeeping_ms(const struct namenode *nn)
     return interval_ms < HOUSEKEEPING_MS_MAX ? interval_ms : HOUSEKEEPING_MS_MAX;
 }
 
-void namenode_review_safe_mode(struct namenode *nn)
-{
-    if (nn->mode != MODE_SAFE) {
-        return;
-    }
-    if (nn->safe_seen * 1000000 < nn->safe_total * nn->settings.safe_mode_ppm) {
-        return;
-    }
-    nn->mode = namenode_transition(&namenode_mode_table, nn->mode, MODE_BLOCKS_FOUND);
-    nn->open_ms = nn->now_ms;
-    NAMENODE_TRACE(nn, "safe mode off seen=%llu of=%llu", (unsigned long long)nn->safe_seen,
-                   (unsigned long long)nn->safe_total);
-}
-
 static void make_root(struct namenode *nn)
 {
     struct inode *root = namenode_inode_new(nn, namenode_new_id(nn), FILE_DIRECTORY);
@@ -338,6 +324,9 @@ static bool dispatch_read(struct namenode *nn, const struct event *event)
     case METHOD_NAMENODE_CLUSTER_STATUS:
         namenode_cluster_status(nn);
         return true;
+    case METHOD_NAMENODE_CHECK_FILES:
+        namenode_check_files(nn, event->message);
+        return true;
     default:
         return false;
     }
@@ -401,6 +390,18 @@ static bool dispatch_tree(struct namenode *nn, const struct event *event)
     }
 }
 
+/* The operator's calls about blocks and datanodes. */
+static bool dispatch_admin(struct namenode *nn, const struct event *event)
+{
+    switch ((int)event->method) {
+    case METHOD_NAMENODE_SET_SAFE_MODE:
+        namenode_set_safe_mode(nn, event->message);
+        return true;
+    default:
+        return false;
+    }
+}
+
 static void dispatch(struct namenode *nn, const struct event *event)
 {
     if (nn->mode == MODE_REPLAY || nn->is_stopping) {
@@ -411,7 +412,8 @@ static void dispatch(struct namenode *nn, const struct event *event)
         namenode_fail(nn, ERR_UNAUTHENTICATED, "the call names no user");
         return;
     }
-    if (dispatch_read(nn, event) || dispatch_write(nn, event) || dispatch_tree(nn, event)) {
+    if (dispatch_read(nn, event) || dispatch_write(nn, event) || dispatch_tree(nn, event) ||
+        dispatch_admin(nn, event)) {
         return;
     }
     dispatch_tracker(nn, event);

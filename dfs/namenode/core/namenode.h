@@ -20,7 +20,7 @@
  *         on a node, live nodes of a rack) equal what counting gives.
  *   NN-7  Once repair runs, a sealed block waits in the repair queue if and only if it needs a
  *         copy that is not under way.
- *   NN-8  In safe mode no datanode is told to delete or copy anything.
+ *   NN-8  In safe mode, also one entered by hand, no datanode is told to delete or copy anything.
  *   NN-9  A replica is given up (other than with its file) only while another good one exists.
  *   NN-10 No block with an id above the reserved range is ever deleted: its presence says that
  *         this namenode's journal is older than the data.
@@ -31,7 +31,8 @@
  *   - Mutations need client_id and request_id (not 0, else ERR_INVALID). A repeated pair is
  *     answered with the remembered success, in safe mode, too; failures are not remembered.
  *     AddBlock and SealBlock are not journaled as results: the block itself tells a repetition.
- *   - In safe mode mutations are refused with ERR_SAFE_MODE (retry); reads are answered.
+ *   - In safe mode mutations are refused with ERR_SAFE_MODE (retry) and the reason; reads are
+ *     answered. SetSafeMode enters and leaves it by hand; by hand it lasts, but not over a restart.
  *   - Paths are those of lib/model/path.h; doubled and trailing slashes are ignored. Else
  *     ERR_INVALID.
  *   - Permissions are POSIX's: x on every directory passed, w on the directory changed, r to read

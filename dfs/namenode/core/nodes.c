@@ -270,9 +270,11 @@ void namenode_node_wake(struct namenode *nn, struct tracked *node)
     }
 }
 
-static bool has_commands(const struct tracked *node)
+/* What waits while safe mode lasts waits (NN-8). */
+static bool has_commands(const struct namenode *nn, const struct tracked *node)
 {
-    return node->wants_report || node->outgoing.count > 0 || node->deletions_waiting.count > 0;
+    bool has_work = node->outgoing.count > 0 || node->deletions_waiting.count > 0;
+    return node->wants_report || (nn->mode == MODE_OPEN && has_work);
 }
 
 static void add_copies(struct namenode *nn,
@@ -327,8 +329,10 @@ void namenode_node_answer_held(struct namenode *nn, struct tracked *node)
         commands[count++].kind = DATANODE_REPORT_BLOCKS;
         node->wants_report = false;
     }
-    add_copies(nn, node, commands, &count);
-    add_deletions(nn, node, commands, &count);
+    if (nn->mode == MODE_OPEN) { /* NN-8 */
+        add_copies(nn, node, commands, &count);
+        add_deletions(nn, node, commands, &count);
+    }
     namenode_timer_clear(nn, &node->held_timer);
     node->has_held = false;
     struct dfs_datanode_heartbeat_response response = {.commands = commands,
@@ -340,7 +344,7 @@ void namenode_nodes_flush(struct namenode *nn)
 {
     struct tracked *node = NULL;
     while ((node = list_pop(&nn->woken)) != NULL) {
-        if (has_commands(node)) {
+        if (has_commands(nn, node)) {
             namenode_node_answer_held(nn, node);
         }
     }

@@ -30,6 +30,11 @@ static bool is_in_one_rack(const struct block *block)
     return true;
 }
 
+bool namenode_block_is_misplaced(const struct namenode *nn, const struct block *block)
+{
+    return namenode_block_wanted(block) >= 2 && nn->live_rack_count >= 2 && is_in_one_rack(block);
+}
+
 bool namenode_repair_needs(const struct namenode *nn, const struct block *block, int64_t *ret_key)
 {
     size_t stored = namenode_block_stored(block);
@@ -42,7 +47,7 @@ bool namenode_repair_needs(const struct namenode *nn, const struct block *block,
         return true;
     }
     *ret_key = KEY_MISPLACED;
-    return wanted >= 2 && nn->live_rack_count >= 2 && is_in_one_rack(block);
+    return namenode_block_is_misplaced(nn, block);
 }
 
 void namenode_repair_queue(struct namenode *nn, struct block *block)
@@ -85,6 +90,33 @@ void namenode_repair_start(struct namenode *nn)
     nn->is_repairing = true;
     NAMENODE_TRACE(nn, "repair on");
     namenode_repair_review_all(nn);
+}
+
+static void cancel_untold(struct namenode *nn, struct tracked *source)
+{
+    while (source->outgoing.first != NULL) {
+        struct replica *replica = source->outgoing.first->object;
+        struct block *block = replica->block;
+        namenode_replica_drop(nn, replica);
+        namenode_block_review(nn, block);
+    }
+}
+
+void namenode_repair_stop(struct namenode *nn)
+{
+    if (nn->is_repairing) {
+        NAMENODE_TRACE(nn, "repair off");
+    }
+    nn->is_repairing = false;
+    while (heap_pop(&nn->repair_queue) != NULL) {
+    }
+    while (list_pop(&nn->parked) != NULL) {
+    }
+    size_t cursor = 0;
+    void *value = NULL;
+    while (map_u64_next(nn->nodes, &cursor, NULL, &value)) {
+        cancel_untold(nn, value);
+    }
 }
 
 void namenode_repair_unpark(struct namenode *nn)

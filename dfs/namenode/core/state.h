@@ -15,9 +15,10 @@
 
 /* --- states (tables in states.c) ----------------------------------------------------- */
 
-#define NAMENODE_MODE_LIST(X)       X(MODE_REPLAY) X(MODE_SAFE) X(MODE_OPEN)
-#define NAMENODE_MODE_EVENT_LIST(X) X(MODE_STARTED) X(MODE_BLOCKS_FOUND)
-#define TRACKED_LIST(X)             X(TRACKED_LIVE) X(TRACKED_STALE) X(TRACKED_LOST) X(TRACKED_GIVEN_UP)
+#define NAMENODE_MODE_LIST(X) X(MODE_REPLAY) X(MODE_SAFE) X(MODE_OPEN)
+#define NAMENODE_MODE_EVENT_LIST(X)                                                                \
+ X(MODE_STARTED) X(MODE_BLOCKS_FOUND) X(MODE_ENTERED) X(MODE_LEFT)
+#define TRACKED_LIST(X) X(TRACKED_LIVE) X(TRACKED_STALE) X(TRACKED_LOST) X(TRACKED_GIVEN_UP)
 #define TRACKED_EVENT_LIST(X)                                                                      \
  X(TRACKED_HEARD)                                                                                  \
  X(TRACKED_REGISTERED) X(TRACKED_SILENT) X(TRACKED_SILENT_LONG) X(TRACKED_SILENT_TOO_LONG)
@@ -302,6 +303,7 @@ struct namenode {
     uint64_t health_counts[HEALTH_COUNT];
     uint64_t safe_total; /* sealed blocks when safe mode began */
     uint64_t safe_seen;
+    bool is_safe_manual; /* safe mode was entered by hand, and is left by hand */
 
     struct map_u64 *nodes;
     struct map *racks;
@@ -336,8 +338,18 @@ void namenode_fail(struct namenode *nn, enum status status, const char *format, 
     __attribute__((format(printf, 3, 4)));
 void namenode_reply(struct namenode *nn, const void *response);
 bool namenode_is_superuser(const struct namenode *nn, struct slice user);
-/* Ends safe mode when enough blocks have been found. */
+
+/* --- safemode.c ---------------------------------------------------------------------- */
+
+/* Ends safe mode when enough blocks have been found, unless it was entered by hand. */
 void namenode_review_safe_mode(struct namenode *nn);
+void namenode_set_safe_mode(struct namenode *nn, const struct dfs_set_safe_mode_request *request);
+/* A sentence from the step's arena: what safe mode is waiting for; empty when it is over. */
+struct slice namenode_safe_mode_reason(const struct namenode *nn);
+
+/* --- fsck.c -------------------------------------------------------------------------- */
+
+void namenode_check_files(struct namenode *nn, const struct dfs_check_files_request *request);
 
 /* --- inode.c ------------------------------------------------------------------------- */
 
@@ -560,9 +572,13 @@ void namenode_block_review(struct namenode *nn, struct block *block);
 
 /* True when a copy beyond those under way is needed; ret_key: smaller is more urgent. */
 bool namenode_repair_needs(const struct namenode *nn, const struct block *block, int64_t *ret_key);
+/* True when its replicas are all in one rack though there is another. */
+bool namenode_block_is_misplaced(const struct namenode *nn, const struct block *block);
 void namenode_repair_queue(struct namenode *nn, struct block *block);
 void namenode_repair_unqueue(struct namenode *nn, struct block *block);
 void namenode_repair_start(struct namenode *nn);
+/* Forgets the queue and takes back the copies nobody was told of: safe mode begins. */
+void namenode_repair_stop(struct namenode *nn);
 void namenode_repair_review_all(struct namenode *nn);
 void namenode_repair_unpark(struct namenode *nn);
 /* Starts as many copies as caps and nodes allow. */

@@ -20,6 +20,8 @@ static const char *const mode_event_names[] = {NAMENODE_MODE_EVENT_LIST(NAME_STR
 static const struct transition_row mode_rows[] = {
     {MODE_REPLAY, MODE_STARTED,      MODE_SAFE, NULL},
     {MODE_SAFE,   MODE_BLOCKS_FOUND, MODE_OPEN, NULL},
+    {MODE_SAFE,   MODE_LEFT,         MODE_OPEN, NULL},
+    {MODE_OPEN,   MODE_ENTERED,      MODE_SAFE, NULL},
 };
 const struct transition_table namenode_mode_table =
     TABLE("namenode_mode", mode_rows, mode_names, mode_event_names);

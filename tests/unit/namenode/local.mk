@@ -27,3 +27,13 @@ tests_unit_namenode_test_namenode_random_LDADD = $(UNIT_LIBS) $(NAMENODE_CORE_LI
 
 UNIT_TESTS += tests/unit/namenode/test_namenode_settings
 tests_unit_namenode_test_namenode_settings_LDADD = $(UNIT_LIBS) $(NAMENODE_DAEMON_LIBS)
+
+UNIT_TESTS += tests/unit/namenode/test_namenode_safemode
+tests_unit_namenode_test_namenode_safemode_SOURCES = \
+	tests/unit/namenode/test_namenode_safemode.c $(NAMENODE_FIXTURE)
+tests_unit_namenode_test_namenode_safemode_LDADD = $(UNIT_LIBS) $(NAMENODE_CORE_LIBS)
+
+UNIT_TESTS += tests/unit/namenode/test_namenode_fsck
+tests_unit_namenode_test_namenode_fsck_SOURCES = \
+	tests/unit/namenode/test_namenode_fsck.c $(NAMENODE_FIXTURE)
+tests_unit_namenode_test_namenode_fsck_LDADD = $(UNIT_LIBS) $(NAMENODE_CORE_LIBS)
