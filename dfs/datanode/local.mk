@@ -19,6 +19,7 @@ dfs_libdatanodedaemon_a_SOURCES = \
 	dfs/datanode/daemon/store_internal.h \
 	dfs/datanode/daemon/store_read.c \
 	dfs/datanode/daemon/store_scan.c \
+	dfs/datanode/daemon/watch.c \
 	dfs/datanode/daemon/work.c
 
 bin_PROGRAMS += bin/mr-datanode

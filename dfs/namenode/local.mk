@@ -26,7 +26,9 @@ dfs_libnamenodecore_a_SOURCES = \
 noinst_LIBRARIES += dfs/libnamenodedaemon.a
 dfs_libnamenodedaemon_a_SOURCES = \
 	dfs/namenode/daemon/namenode_settings.c \
-	dfs/namenode/daemon/namenode_settings.h
+	dfs/namenode/daemon/namenode_settings.h \
+	dfs/namenode/daemon/pages.c \
+	dfs/namenode/daemon/pages.h
 
 bin_PROGRAMS += bin/mr-namenode
 bin_mr_namenode_SOURCES = dfs/namenode/daemon/main.c

@@ -12,6 +12,7 @@
 #include "lib/daemon/caller.h"
 #include "lib/daemon/daemon_private.h"
 #include "lib/daemon/groups.h"
+#include "lib/daemon/metrics.h"
 #include "lib/daemon/serve.h"
 #include "lib/daemon/workers.h"
 #include "lib/net/net.h"
@@ -307,6 +308,7 @@ static enum status open_serve(struct daemon *daemon, struct error *reterr_error)
         .secret = &daemon->secret,
         .shell = daemon->shell,
         .log = daemon->log,
+        .calls = daemon->calls,
         .may_call = may_call,
         .user = daemon,
     };
@@ -459,6 +461,7 @@ static void close_all(struct daemon *daemon)
     launcher_close(daemon->launcher);
     shell_close(daemon->shell);
     groups_close(daemon->groups);
+    metrics_calls_close(daemon->calls);
     if (daemon->has_state && definition->close != NULL)
         definition->close(daemon->state);
     if (daemon->is_net_open)
@@ -530,6 +533,8 @@ int daemon_main(int argc, char **argv, const struct daemon_definition *definitio
     daemon->definition = definition;
     daemon->arena = arena_open(0);
     daemon->token_mutex = mutex_open();
+    daemon->started_wall_ms = clock_wall_ms();
+    daemon->calls = metrics_calls_open();
     struct error error = {.status = OK};
     enum daemon_request request = DAEMON_RUN;
     enum status status = daemon_configure(daemon, argc, argv, &request, &error);

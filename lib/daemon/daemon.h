@@ -21,6 +21,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "lib/base/buf.h"
 #include "lib/base/error.h"
 #include "lib/base/slice.h"
 #include "lib/base/status.h"
@@ -29,9 +30,13 @@
 
 struct daemon;
 struct arena;
+struct http_request;
+struct http_server;
+struct http_server_options;
 struct launcher;
 struct launcher_host;
 struct log;
+struct metrics_page;
 struct rpc_client;
 struct token_secret;
 struct workers;
@@ -81,6 +86,13 @@ struct daemon_definition {
      * thread. NULL: the daemon's own, which makes it the user "millrace".
      */
     struct slice (*call_token)(void *state, struct arena *arena);
+    /* Adds the daemon's own families to /metrics; any thread, may ask the shell. May be NULL. */
+    void (*metrics)(void *state, struct metrics_page *page);
+    /*
+     * Says on /healthz whether the daemon can do its work; what a person should know although it
+     * can is appended to notes, a line each. Any thread, may ask the shell. May be NULL.
+     */
+    enum status (*health)(void *state, struct buf *notes, struct error *reterr_error);
     /* The machine has stepped for the last time: stop own servers and threads. May be NULL. */
     void (*stop)(void *state);
     /* Frees state, after shell and machine are closed. May be NULL when state is. */
@@ -111,6 +123,19 @@ const char *daemon_rpc_address(const struct daemon *daemon);
  */
 uint16_t daemon_http_port(const struct daemon *daemon);
 void daemon_set_http_address(struct daemon *daemon, const char *address);
+/*
+ * Opens the daemon's HTTP server by that rule and tells its address. options->address is not looked
+ * at; ret_address ("127.0.0.1:port", living as long as daemon) may be NULL. Fails as
+ * http_server_open does.
+ */
+MUST_USE enum status daemon_listen_http(struct daemon *daemon,
+                                        struct http_server_options *options,
+                                        struct http_server **ret_server,
+                                        const char **ret_address,
+                                        struct error *reterr_error);
+/* Answers GET /metrics and GET /healthz; for handlers of routes whose threads may wait. */
+void daemon_serve_metrics(struct daemon *daemon, struct http_request *request);
+void daemon_serve_health(struct daemon *daemon, struct http_request *request);
 /*
  * A path for a unix socket in this daemon's folder, "<dir>/<name>.<purpose>.sock"; when that is
  * longer than the kernel allows, one in a folder of its own in /tmp. From arena.

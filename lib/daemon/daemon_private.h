@@ -13,6 +13,7 @@
 struct caller;
 struct file_lock;
 struct groups;
+struct metrics_calls;
 struct mutex;
 struct serve;
 struct signal_watcher;
@@ -37,6 +38,8 @@ struct daemon {
     struct caller *caller;
     struct workers *workers;
     struct groups *groups;
+    struct metrics_calls *calls;
+    int64_t started_wall_ms;
     struct shell *shell;
     struct serve *serve;
     struct credential_server *credentials;

@@ -8,6 +8,7 @@ lib_libdaemon_a_SOURCES = \
 	lib/daemon/daemon.h \
 	lib/daemon/daemon_identity.c \
 	lib/daemon/daemon_options.c \
+	lib/daemon/daemon_pages.c \
 	lib/daemon/daemon_private.h \
 	lib/daemon/grant.c \
 	lib/daemon/grant.h \
@@ -15,6 +16,8 @@ lib_libdaemon_a_SOURCES = \
 	lib/daemon/groups.h \
 	lib/daemon/log.c \
 	lib/daemon/log.h \
+	lib/daemon/metrics.c \
+	lib/daemon/metrics.h \
 	lib/daemon/serve.c \
 	lib/daemon/serve.h \
 	lib/daemon/setting_value.c \

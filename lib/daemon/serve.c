@@ -7,6 +7,7 @@
 #include "lib/base/mem.h"
 #include "lib/daemon/cluster.h"
 #include "lib/daemon/log.h"
+#include "lib/daemon/metrics.h"
 #include "lib/model/message.h"
 #include "lib/net/rpc.h"
 #include "lib/net/token.h"
@@ -20,6 +21,8 @@ struct serve {
 
 /* A call on its way through the shell. */
 struct serve_call {
+    struct metrics_calls *calls;
+    int64_t came_us;
     struct service_request *request;
     struct arena *arena; /* of the user's name, which the shell borrows */
 };
@@ -54,6 +57,8 @@ enum status serve_authenticate(const struct token_secret *secret,
 static void answer_call(void *user, const struct shell_answer *answer)
 {
     struct serve_call *call = user;
+    metrics_calls_add(call->calls, call->request->method, answer->status,
+                      clock_monotonic_us() - call->came_us);
     if (answer->status == OK)
         service_reply(call->request, answer->message);
     else
@@ -83,6 +88,8 @@ static void handle(void *user, struct rpc_request *raw)
         return;
     struct serve_call *call = MEM_NEW(struct serve_call);
     call->request = request;
+    call->calls = serve->options.calls;
+    call->came_us = clock_monotonic_us();
     call->arena = arena_open(0);
     struct slice caller = {.length = 0};
     struct error error = {.status = OK};
@@ -104,6 +111,7 @@ static void handle(void *user, struct rpc_request *raw)
                            status == ERR_BUSY ? "too many calls are waiting; try again later"
                                               : "the daemon is starting or stopping");
     }
+    metrics_calls_add(call->calls, request->method, status, clock_monotonic_us() - call->came_us);
     refuse(serve, request, status, error.text);
     arena_close(call->arena);
     mem_free(call);

@@ -10,6 +10,7 @@
 #include "lib/base/error.h"
 #include "lib/daemon/shell.h"
 
+struct metrics_calls;
 struct serve;
 struct token_secret;
 
@@ -20,6 +21,7 @@ struct serve_options {
     const struct token_secret *secret;
     struct shell *shell;
     struct log *log;
+    struct metrics_calls *calls; /* counts what is answered; NULL: nobody counts */
     /* See struct daemon_definition; NULL: every authenticated user may. */
     bool (*may_call)(void *user, enum method method, struct slice caller);
     void *user;

@@ -298,10 +298,47 @@ static void take_answer(void *user, const struct shell_answer *answer)
     question->is_answered = true;
     question->status = answer->status;
     question->text = arena_copy(question->arena, answer->text);
-    if (answer->status == OK)
+    if (answer->status == OK && answer->type != NULL)
         question->message = message_copy(answer->type, answer->message, question->arena);
     condition_broadcast(question->changed);
     question_leave(question);
+}
+
+/* Called with the mutex held: the answer's status, or ERR_DEADLINE. */
+static enum status question_wait(struct shell_question *question,
+                                 int64_t deadline_ms,
+                                 struct error *reterr_error)
+{
+    bool in_time = true;
+    while (!question->is_answered && in_time)
+        in_time = condition_wait_until(question->changed, question->mutex, deadline_ms);
+    if (!question->is_answered)
+        return error_set(reterr_error, ERR_DEADLINE, "no answer in time");
+    if (question->status != OK)
+        return error_set(reterr_error, question->status, "%.*s", SLICE_ARGS(question->text));
+    return OK;
+}
+
+enum status shell_pulse(struct shell *shell, int64_t deadline_ms, struct error *reterr_error)
+{
+    struct shell_question *question = question_open();
+    struct shell_item *item = MEM_NEW(struct shell_item);
+    item->kind = SHELL_PULSE;
+    item->answer = take_answer;
+    item->answer_user = question;
+    /* Owed: also when the mailbox is full it says whether the core gets through it. */
+    enum status status =
+        is_running(shell) ? mailbox_post_owed(shell->mailbox, item) : ERR_UNAVAILABLE;
+    mutex_lock(question->mutex);
+    if (status != OK) {
+        shell_item_close(item);
+        question->holders--; /* no answer will come */
+        status = error_set(reterr_error, ERR_UNAVAILABLE, "the core does not run");
+    } else {
+        status = question_wait(question, deadline_ms, reterr_error);
+    }
+    question_leave(question);
+    return status;
 }
 
 enum status shell_ask(struct shell *shell,
@@ -324,17 +361,11 @@ enum status shell_ask(struct shell *shell,
         question_leave(question);
         return error_set(reterr_error, status, "%s", status_sentence(status));
     }
-    bool in_time = true;
-    while (!question->is_answered && in_time)
-        in_time = condition_wait_until(question->changed, question->mutex, deadline_ms);
-    if (!question->is_answered) {
+    status = question_wait(question, deadline_ms, reterr_error);
+    if (!question->is_answered)
         shell_request_cancel(shell, call);
-        status = error_set(reterr_error, ERR_DEADLINE, "no answer in time");
-    } else if (question->status != OK) {
-        status = error_set(reterr_error, question->status, "%.*s", SLICE_ARGS(question->text));
-    } else {
+    else if (status == OK)
         *ret_message = message_copy(method_info(method)->response, question->message, arena);
-    }
     question_leave(question);
     return status;
 }
@@ -430,6 +461,7 @@ struct shell_counters shell_counters_get(struct shell *shell)
         .rounds = atomic_load(&shell->rounds),
         .journal_batches = atomic_load(&shell->journal_batches),
         .journal_syncs = atomic_load(&shell->journal_syncs),
+        .journal_bytes = atomic_load(&shell->journal_bytes),
         .compactions = atomic_load(&shell->compactions),
         .requests_open = atomic_load(&shell->requests_open),
         .mailbox_count = mailbox_count(shell->mailbox),

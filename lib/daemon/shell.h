@@ -241,12 +241,22 @@ MUST_USE enum status shell_inspect(struct shell *shell,
                                    void (*function)(void *user, const void *machine),
                                    void *user);
 
+/*
+ * Waits until the core thread has finished its next round, which shows that it steps and journals.
+ * ERR_DEADLINE when that takes until deadline_ms, ERR_UNAVAILABLE when the shell does not run. Not
+ * on the core thread.
+ */
+MUST_USE enum status shell_pulse(struct shell *shell,
+                                 int64_t deadline_ms,
+                                 struct error *reterr_error);
+
 struct shell_counters {
     uint64_t events;
     uint64_t requests;
     uint64_t rounds;
     uint64_t journal_batches;
     uint64_t journal_syncs;
+    uint64_t journal_bytes; /* of records appended since the start */
     uint64_t compactions;
     uint64_t requests_open;
     uint64_t mailbox_count;

@@ -18,6 +18,7 @@ enum shell_item_kind {
     SHELL_EVENT,   /* step with event */
     SHELL_CANCEL,  /* step with EVENT_REQUEST_CANCELLED if the call is still open */
     SHELL_INSPECT, /* run inspect */
+    SHELL_PULSE,   /* answer after the round */
     SHELL_EXIT     /* end with exit_code */
 };
 
@@ -88,6 +89,7 @@ struct shell {
     atomic_uint_fast64_t rounds;
     atomic_uint_fast64_t journal_batches;
     atomic_uint_fast64_t journal_syncs;
+    atomic_uint_fast64_t journal_bytes;
     atomic_uint_fast64_t compactions;
     atomic_uint_fast64_t requests_open;
     atomic_uint_fast64_t step_us_max;

@@ -117,6 +117,7 @@ enum status shell_journal_round(struct shell *shell, struct error *reterr_error)
         status = journal_append(shell->journal, records, count, reterr_error);
         is_dirty = true;
         atomic_fetch_add(&shell->journal_batches, 1);
+        atomic_fetch_add(&shell->journal_bytes, shell->packed->length);
     }
     if (status == OK && is_dirty) {
         status = journal_sync(shell->journal, reterr_error);

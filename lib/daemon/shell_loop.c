@@ -67,6 +67,7 @@ static void take_item(struct shell *shell, struct shell_item *item, int64_t now_
             step(shell, &item->event, now_ms, wall_ms);
         break;
     case SHELL_INSPECT:
+    case SHELL_PULSE:
         break; /* after the round's sync: nobody sees what is not durable */
     case SHELL_EXIT:
         shell->must_exit = true;
@@ -136,6 +137,11 @@ static enum status finish_round(struct shell *shell, struct error *reterr_error)
     return shell_journal_compact(shell, reterr_error);
 }
 
+static const struct shell_answer ended_answer = {
+    .status = ERR_UNAVAILABLE,
+    .text = {(const uint8_t *)"the daemon is stopping", 22},
+};
+
 static void fail_journal(struct shell *shell, enum status status, const char *reason)
 {
     log_event(shell->settings.log, LOG_LEVEL_ERROR, "journal_failed", log_status("status", status),
@@ -158,9 +164,12 @@ static void run_round(struct shell *shell, struct shell_item **items, size_t cou
     enum status status = finish_round(shell, &error);
     if (status != OK)
         fail_journal(shell, status, error.text);
+    static const struct shell_answer alive = {.status = OK};
     for (size_t i = 0; i < count; i++) {
         if (items[i]->kind == SHELL_INSPECT)
             end_inspection(items[i]->inspection, shell->machine);
+        if (items[i]->kind == SHELL_PULSE)
+            items[i]->answer(items[i]->answer_user, status == OK ? &alive : &ended_answer);
         shell_item_close(items[i]);
     }
     actions_reset(&shell->actions);
@@ -168,17 +177,13 @@ static void run_round(struct shell *shell, struct shell_item **items, size_t cou
     atomic_fetch_add(&shell->rounds, 1);
 }
 
-static const struct shell_answer ended_answer = {
-    .status = ERR_UNAVAILABLE,
-    .text = {(const uint8_t *)"the daemon is stopping", 22},
-};
-
 /* Nobody will step any more: what waits in the mailbox is refused. */
 static void refuse_item(struct shell *shell, struct shell_item *item)
 {
     if (item->kind == SHELL_INSPECT)
         end_inspection(item->inspection, NULL);
-    if (item->kind == SHELL_EVENT && item->event.kind == EVENT_REQUEST)
+    if (item->kind == SHELL_PULSE ||
+        (item->kind == SHELL_EVENT && item->event.kind == EVENT_REQUEST))
         item->answer(item->answer_user, &ended_answer);
     (void)shell;
     shell_item_close(item);

@@ -70,7 +70,10 @@ void http_reply(struct http_request *request,
            MHD_create_response_from_buffer(body.length, data.out, MHD_RESPMEM_MUST_COPY));
 }
 
-void http_reply_error(struct http_request *request, enum status status, const char *text)
+static void reply_status(struct http_request *request,
+                         unsigned code,
+                         enum status status,
+                         const char *text)
 {
     CHECK(status != OK);
     struct buf body = {.length = 0};
@@ -79,9 +82,18 @@ void http_reply_error(struct http_request *request, enum status status, const ch
     http_reply_header(request, HTTP_STATUS_HEADER, status_name(status));
     if (status == ERR_UNAUTHENTICATED)
         http_reply_header(request, MHD_HTTP_HEADER_WWW_AUTHENTICATE, "Bearer");
-    http_reply(request, http_code_from_status(status), "text/plain; charset=utf-8",
-               buf_slice(&body));
+    http_reply(request, code, "text/plain; charset=utf-8", buf_slice(&body));
     buf_close(&body);
+}
+
+void http_reply_error(struct http_request *request, enum status status, const char *text)
+{
+    reply_status(request, http_code_from_status(status), status, text);
+}
+
+void http_reply_unavailable(struct http_request *request, enum status status, const char *text)
+{
+    reply_status(request, MHD_HTTP_SERVICE_UNAVAILABLE, status, text);
 }
 
 /* --- ranges ----------------------------------------------------------------------------------- */

@@ -21,6 +21,7 @@
 #include "lib/net/http_server_private.h"
 #include "lib/net/net.h"
 #include "lib/net/net_private.h"
+#include "lib/net/peer.h"
 #include "lib/net/token.h"
 
 enum {
@@ -138,6 +139,38 @@ struct slice http_request_bearer(const struct http_request *request)
 const char *http_request_peer(const struct http_request *request)
 {
     return request->peer;
+}
+
+/* The two ends of the connection; false when the library or the system does not tell. */
+static bool read_ends(const struct http_request *request,
+                      struct sockaddr_storage *ret_peer,
+                      struct sockaddr_storage *ret_own)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(request->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+    socklen_t peer_length = sizeof(*ret_peer);
+    socklen_t own_length = sizeof(*ret_own);
+    return info != NULL &&
+           getpeername(info->connect_fd, (struct sockaddr *)ret_peer, &peer_length) == 0 &&
+           getsockname(info->connect_fd, (struct sockaddr *)ret_own, &own_length) == 0;
+}
+
+bool http_request_is_loopback(const struct http_request *request)
+{
+    struct sockaddr_storage peer;
+    struct sockaddr_storage own;
+    return read_ends(request, &peer, &own) && peer_is_loopback(&peer) && peer_is_loopback(&own);
+}
+
+enum status http_request_peer_uid(const struct http_request *request,
+                                  uint32_t *ret_uid,
+                                  struct error *reterr_error)
+{
+    struct sockaddr_storage peer;
+    struct sockaddr_storage own;
+    if (!read_ends(request, &peer, &own))
+        return error_set(reterr_error, ERR_UNAUTHENTICATED, "the peer has gone");
+    return peer_find_uid(&peer, &own, ret_uid, reterr_error);
 }
 
 bool http_request_content_length(const struct http_request *request, uint64_t *ret_length)

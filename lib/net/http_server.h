@@ -104,6 +104,15 @@ const char *http_request_header(const struct http_request *request, const char *
 struct slice http_request_bearer(const struct http_request *request);
 /* "127.0.0.1:4711"; for logs. */
 const char *http_request_peer(const struct http_request *request);
+/* True when the peer is on this host, by way of its loopback interface. */
+bool http_request_is_loopback(const struct http_request *request);
+/*
+ * The user of this host who holds the peer's end of the connection open, as the kernel tells.
+ * ERR_UNAUTHENTICATED when there is none, or the peer is elsewhere. Asks the kernel each time.
+ */
+MUST_USE enum status http_request_peer_uid(const struct http_request *request,
+                                           uint32_t *ret_uid,
+                                           struct error *reterr_error);
 /* False when the client did not say (chunked) or sends none. */
 bool http_request_content_length(const struct http_request *request, uint64_t *ret_length);
 /* The whole body, for routes without chunk; from handle on. */
@@ -124,6 +133,8 @@ void http_reply(struct http_request *request,
  * Replies with status's code, its name in HTTP_STATUS_HEADER, and text and a newline as the body.
  */
 void http_reply_error(struct http_request *request, enum status status, const char *text);
+/* The same with code 503 whatever status says, for pages that tell how a daemon is. */
+void http_reply_unavailable(struct http_request *request, enum status status, const char *text);
 /*
  * Replies with the bytes [offset, offset + length) of fd (taken), or the part of them the request's
  * Range header asks for (206), or 416 when it asks for none of them. A read that fails or finds the

@@ -16,6 +16,8 @@ lib_libnet_a_SOURCES = \
 	lib/net/net.c \
 	lib/net/net.h \
 	lib/net/net_private.h \
+	lib/net/peer.c \
+	lib/net/peer.h \
 	lib/net/rpc.h \
 	lib/net/rpc_client.c \
 	lib/net/rpc_common.c \

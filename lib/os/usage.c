@@ -3,6 +3,9 @@
  */
 #include "lib/os/usage.h"
 
+#include <dirent.h>
+#include <errno.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "lib/base/map.h"
@@ -65,6 +68,25 @@ enum status usage_of_trees(const int64_t *roots,
     map_u64_close(roots_by_pid);
     map_u64_close(rows_by_pid);
     mem_free(rows);
+    return OK;
+}
+
+enum status usage_of_descriptors(uint64_t *ret_open, uint64_t *ret_max, struct error *reterr_error)
+{
+    struct rlimit limit;
+    DIR *folder = opendir("/proc/self/fd");
+    if (folder == NULL || getrlimit(RLIMIT_NOFILE, &limit) != 0) {
+        int cause = errno;
+        if (folder != NULL)
+            (void)closedir(folder);
+        return error_set_errno(reterr_error, cause, "count file descriptors");
+    }
+    uint64_t count = 0;
+    for (const struct dirent *entry = readdir(folder); entry != NULL; entry = readdir(folder))
+        count += entry->d_name[0] != '.';
+    (void)closedir(folder);
+    *ret_open = count > 0 ? count - 1 : 0; /* but for the one that read the folder */
+    *ret_max = (uint64_t)limit.rlim_cur;
     return OK;
 }
 

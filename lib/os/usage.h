@@ -24,6 +24,10 @@ MUST_USE enum status usage_of_trees(const int64_t *roots,
                                     size_t count,
                                     struct usage *ret_usage,
                                     struct error *reterr_error);
+/* This process's file descriptors: open now, and the most it may open. */
+MUST_USE enum status usage_of_descriptors(uint64_t *ret_open,
+                                          uint64_t *ret_max,
+                                          struct error *reterr_error);
 /* This process alone. */
 MUST_USE enum status usage_of_self(struct usage *ret_usage, struct error *reterr_error);
 

@@ -329,6 +329,7 @@ const struct daemon_definition nodemgr_daemon_definition = {
     .settings_count = sizeof(nodemgr_settings_rows) / sizeof(nodemgr_settings_rows[0]),
     .services = services,
     .has_launcher = true,
+    .metrics = nodemgr_pages_metrics,
     .open = open_state,
     .start = start,
     .effect = effect,

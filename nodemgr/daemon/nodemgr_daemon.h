@@ -93,6 +93,8 @@ void nodemgr_signal_post(struct nodemgr_daemon *self, const struct nodemgr_signa
 /* --- HTTP; pages.c -----------------------------------------------------------------------------
  */
 MUST_USE enum status nodemgr_pages_open(struct nodemgr_daemon *self, struct error *reterr_error);
+/* See struct daemon_definition. */
+void nodemgr_pages_metrics(void *state, struct metrics_page *page);
 
 /* A bearer token of user, from arena; ERR_INVALID for a name that cannot be. */
 MUST_USE enum status nodemgr_daemon_user_token(const struct nodemgr_daemon *self,

@@ -5,9 +5,10 @@
  *     GET /v1/logs/<application>                                     which containers have logs
  *     GET /v1/logs/<application>/<container>/<stdout|stderr>[?tail=<bytes>]
  *     GET /v1/containers
+ *     GET /metrics  /healthz
  *
- * Each needs a bearer token, of the application's owner or of a daemon. Ids in paths are parsed and
- * written anew, so no text of a request becomes part of a path.
+ * Each but the last two needs a bearer token, of the application's owner or of a daemon. Ids in
+ * paths are parsed and written anew, so no text of a request becomes part of a path.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -15,11 +16,11 @@
 
 #include "lib/daemon/cluster.h"
 #include "lib/daemon/log.h"
+#include "lib/daemon/metrics.h"
 #include "lib/daemon/shell.h"
 #include "lib/model/ids.h"
 #include "lib/model/message.h"
 #include "lib/net/http_server.h"
-#include "lib/net/net.h"
 #include "lib/os/clock.h"
 #include "lib/os/directory.h"
 #include "lib/os/file.h"
@@ -292,35 +293,64 @@ static void serve_containers(void *user, struct http_request *request)
     arena_close(arena);
 }
 
+/* --- how it is -------------------------------------------------------------------------------- */
+void nodemgr_pages_metrics(void *state, struct metrics_page *page)
+{
+    static const struct nm_list_containers_request ask = {0};
+    const struct nodemgr_daemon *self = state;
+    struct arena *arena = arena_open(0);
+    void *message = NULL;
+    enum status status = shell_ask(daemon_shell(self->daemon), METHOD_NODE_MANAGER_LIST_CONTAINERS,
+                                   &ask, slice_from_string("millrace"), slice_make(NULL, 0),
+                                   clock_monotonic_ms() + ASK_MS, arena, &message, NULL);
+    if (status == OK) {
+        const struct nm_list_containers_response *list = message;
+        uint64_t by_state[RM_CONTAINER_STATE_COUNT] = {0};
+        static const char *const names[RM_CONTAINER_STATE_COUNT] = {"new", "localizing", "running",
+                                                                    "killing", "completed"};
+        for (size_t i = 0; i < list->containers_count; i++) {
+            if ((size_t)list->containers[i].state < RM_CONTAINER_STATE_COUNT)
+                by_state[list->containers[i].state]++;
+        }
+        metrics_family(page, "millrace_nodemgr_containers", METRICS_GAUGE,
+                       "Containers of this host, by state.");
+        for (size_t i = 0; i < RM_CONTAINER_STATE_COUNT; i++)
+            metrics_sample(page, "state", slice_from_string(names[i]), by_state[i]);
+    } else if (page->status == OK) {
+        page->status = status;
+    }
+    arena_close(arena);
+}
+
+static void serve_metrics(void *user, struct http_request *request)
+{
+    const struct nodemgr_daemon *self = user;
+    daemon_serve_metrics(self->daemon, request);
+}
+
+static void serve_health(void *user, struct http_request *request)
+{
+    const struct nodemgr_daemon *self = user;
+    daemon_serve_health(self->daemon, request);
+}
+
 /* --- the server ------------------------------------------------------------------------------- */
 static const struct http_route routes[] = {
     {.method = "GET", .prefix = "/v1/shuffle/",   .handle = serve_shuffle   },
     {.method = "GET", .prefix = "/v1/logs/",      .handle = serve_logs      },
     {.method = "GET", .prefix = "/v1/containers", .handle = serve_containers},
+    {.method = "GET", .prefix = "/metrics",       .handle = serve_metrics   },
+    {.method = "GET", .prefix = "/healthz",       .handle = serve_health    },
 };
 
 enum status nodemgr_pages_open(struct nodemgr_daemon *self, struct error *reterr_error)
 {
-    char address[NET_ADDRESS_BYTES];
-    const struct settings *settings = daemon_settings(self->daemon);
     struct http_server_options options = {
-        .address = address,
         .threading = HTTP_POOL,
-        .threads = (unsigned)settings_u64(settings, "nodemgr.http_threads"),
+        .threads = (unsigned)settings_u64(daemon_settings(self->daemon), "nodemgr.http_threads"),
         .routes = routes,
         .route_count = sizeof(routes) / sizeof(routes[0]),
         .user = self,
     };
-    snprintf(address, sizeof(address), "127.0.0.1:%u", daemon_http_port(self->daemon));
-    enum status status = http_server_open(&options, &self->http, reterr_error);
-    if (status == ERR_BUSY && !settings_is_given(settings, "daemon.http_port")) {
-        /* The port of the last life is taken; nobody asked for that one. */
-        snprintf(address, sizeof(address), "127.0.0.1:0");
-        status = http_server_open(&options, &self->http, reterr_error);
-    }
-    if (status != OK)
-        return status;
-    snprintf(address, sizeof(address), "127.0.0.1:%u", http_server_port(self->http));
-    daemon_set_http_address(self->daemon, address);
-    return OK;
+    return daemon_listen_http(self->daemon, &options, &self->http, NULL, reterr_error);
 }

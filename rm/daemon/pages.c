@@ -3,19 +3,18 @@
  *
  *     GET /ws/v1/cluster/info  /ws/v1/cluster/metrics  /ws/v1/cluster/nodes
  *     GET /ws/v1/cluster/apps[?limit=<number>&states=live]  /ws/v1/cluster/apps/<application>
- *     GET /metrics
+ *     GET /metrics  /healthz
  *
- * Each needs a bearer token. The numbers come from the machine, by the same calls as over gRPC.
+ * All but the last line's need a bearer token. The numbers come from the machine, by the same calls
+ * as over gRPC.
  */
-#include <stdio.h>
-
 #include "lib/base/arena.h"
 #include "lib/base/buf.h"
+#include "lib/daemon/metrics.h"
 #include "lib/daemon/serve.h"
 #include "lib/daemon/shell.h"
 #include "lib/model/ids.h"
 #include "lib/net/http_server.h"
-#include "lib/net/net.h"
 #include "lib/os/clock.h"
 #include "rm/daemon/rm_daemon.h"
 
@@ -27,7 +26,7 @@ enum {
 /* One request on its way to its page. */
 struct visit {
     const struct rm_daemon *self;
-    struct http_request *request;
+    struct http_request *request; /* NULL: nobody's, it is for /metrics */
     struct arena *arena;
     struct buf page;
     struct slice user;
@@ -42,7 +41,8 @@ static enum status visit_ask(struct visit *visit,
     void *answer = NULL;
     enum status status =
         shell_ask(daemon_shell(visit->self->daemon), method, message, visit->user,
-                  slice_from_string(http_request_peer(visit->request)),
+                  visit->request == NULL ? slice_make(NULL, 0)
+                                         : slice_from_string(http_request_peer(visit->request)),
                   clock_monotonic_ms() + ASK_MS, visit->arena, &answer, &visit->error);
     if (status == OK)
         *ret_answer = answer;
@@ -122,16 +122,6 @@ static enum status make_metrics(struct visit *visit)
     return status == OK ? rm_render_metrics(apps, nodes, &visit->page) : status;
 }
 
-static enum status make_prometheus(struct visit *visit)
-{
-    const struct rm_list_nodes_response *nodes = NULL;
-    const struct rm_list_apps_response *apps = NULL;
-    enum status status = visit_nodes(visit, &nodes);
-    if (status == OK)
-        status = visit_apps(visit, true, 0, &apps);
-    return status == OK ? rm_render_prometheus(apps, nodes, &visit->page) : status;
-}
-
 static enum status make_apps(struct visit *visit)
 {
     const char *limit_text = http_request_query(visit->request, "limit");
@@ -193,7 +183,30 @@ static void serve_app(void *user, struct http_request *request)
 
 static void serve_prometheus(void *user, struct http_request *request)
 {
-    serve_visit(user, request, "text/plain; version=0.0.4", make_prometheus);
+    const struct rm_daemon *self = user;
+    daemon_serve_metrics(self->daemon, request);
+}
+
+static void serve_health(void *user, struct http_request *request)
+{
+    const struct rm_daemon *self = user;
+    daemon_serve_health(self->daemon, request);
+}
+
+void rm_pages_metrics(void *state, struct metrics_page *page)
+{
+    struct visit visit = {
+        .self = state, .arena = arena_open(0), .user = slice_from_string("millrace")};
+    const struct rm_list_nodes_response *nodes = NULL;
+    const struct rm_list_apps_response *apps = NULL;
+    enum status status = visit_nodes(&visit, &nodes);
+    if (status == OK)
+        status = visit_apps(&visit, true, 0, &apps);
+    if (status == OK)
+        rm_render_prometheus(apps, nodes, page);
+    else if (page->status == OK)
+        page->status = status; /* half a page would look as if all applications had gone */
+    arena_close(visit.arena);
 }
 
 static const struct http_route routes[] = {
@@ -203,29 +216,16 @@ static const struct http_route routes[] = {
     {.method = "GET", .prefix = "/ws/v1/cluster/apps",    .handle = serve_apps      },
     {.method = "GET", .prefix = "/ws/v1/cluster/apps/",   .handle = serve_app       },
     {.method = "GET", .prefix = "/metrics",               .handle = serve_prometheus},
+    {.method = "GET", .prefix = "/healthz",               .handle = serve_health    },
 };
 
 enum status rm_pages_open(struct rm_daemon *self, struct error *reterr_error)
 {
-    char address[NET_ADDRESS_BYTES];
     struct http_server_options options = {
-        .address = address,
         .threading = HTTP_THREAD_EACH, /* handlers wait for the machine */
         .routes = routes,
         .route_count = sizeof(routes) / sizeof(routes[0]),
         .user = self,
     };
-    snprintf(address, sizeof(address), "127.0.0.1:%u", daemon_http_port(self->daemon));
-    enum status status = http_server_open(&options, &self->http, reterr_error);
-    if (status == ERR_BUSY &&
-        settings_u64(daemon_settings(self->daemon), "daemon.http_port") == 0) {
-        /* The port of the last life is taken; nobody asked for that one. */
-        snprintf(address, sizeof(address), "127.0.0.1:0");
-        status = http_server_open(&options, &self->http, reterr_error);
-    }
-    if (status != OK)
-        return status;
-    snprintf(address, sizeof(address), "127.0.0.1:%u", http_server_port(self->http));
-    daemon_set_http_address(self->daemon, address);
-    return OK;
+    return daemon_listen_http(self->daemon, &options, &self->http, NULL, reterr_error);
 }

@@ -5,6 +5,7 @@
 #include <inttypes.h>
 
 #include "lib/base/buf.h"
+#include "lib/daemon/metrics.h"
 #include "lib/model/ids.h"
 #include "lib/model/message.h"
 #include "rm/daemon/rm_daemon.h"
@@ -191,51 +192,35 @@ enum {
 };
 
 struct metric {
-    const char *name;       /* YARN's */
-    const char *prometheus; /* with its labels */
+    const char *name; /* YARN's */
     uint64_t value;
 };
-
-static void list_metrics(const struct rm_list_apps_response *apps,
-                         const struct rm_list_nodes_response *nodes,
-                         struct metric ret_metrics[METRIC_COUNT])
-{
-    struct totals totals = count_totals(apps, nodes);
-    const struct metric metrics[METRIC_COUNT] = {
-        {"appsSubmitted",                     "millrace_rm_apps_known",                       apps->apps_count                  },
-        {"appsPending",                       "millrace_rm_apps{state=\"accepted\"}",         totals.apps_by_state[APP_ACCEPTED]},
-        {"appsRunning",                       "millrace_rm_apps{state=\"running\"}",          totals.apps_by_state[APP_RUNNING] },
-        {"appsCompleted",                     "millrace_rm_apps{state=\"finished\"}",
-         totals.apps_by_state[APP_FINISHED]                                                                                     },
-        {"appsFailed",                        "millrace_rm_apps{state=\"failed\"}",           totals.apps_by_state[APP_FAILED]  },
-        {"appsKilled",                        "millrace_rm_apps{state=\"killed\"}",           totals.apps_by_state[APP_KILLED]  },
-        {"containersAllocated",               "millrace_rm_containers",                       totals.containers                 },
-        {"totalMB",                           "millrace_rm_memory_megabytes{part=\"total\"}",
-         megabytes(totals.capacity.memory_bytes)                                                                                },
-        {"allocatedMB",                       "millrace_rm_memory_megabytes{part=\"used\"}",
-         megabytes(totals.used.memory_bytes)                                                                                    },
-        {"availableMB",                       "millrace_rm_memory_megabytes{part=\"free\"}",
-         megabytes(left_of(totals.capacity.memory_bytes,                                                                          totals.used.memory_bytes))},
-        {"totalVirtualCores",                                   "millrace_rm_vcores{part=\"total\"}",                                                               totals.capacity_vcores                          },
-        {"allocatedVirtualCores",                                   "millrace_rm_vcores{part=\"used\"}",                                                           totals.used_vcores},
-        {"availableVirtualCores",                                   "millrace_rm_vcores{part=\"free\"}",
-         left_of(totals.capacity_vcores,                           totals.used_vcores)},
-        {"totalNodes",                "millrace_rm_nodes_known",                                                              nodes->nodes_count                                                          },
-        {"activeNodes",                 "millrace_rm_nodes{state=\"active\"}",  totals.nodes_by_state[NODE_ACTIVE]},
-        {"lostNodes", "millrace_rm_nodes{state=\"lost\"}",                                              totals.nodes_by_state[NODE_LOST]                                                                                                        },
-        {"shutdownNodes",   "millrace_rm_nodes{state=\"shutdown\"}",
-         totals.nodes_by_state[NODE_SHUTDOWN]},
-    };
-    for (size_t i = 0; i < METRIC_COUNT; i++)
-        ret_metrics[i] = metrics[i];
-}
 
 enum status rm_render_metrics(const struct rm_list_apps_response *apps,
                               const struct rm_list_nodes_response *nodes,
                               struct buf *page)
 {
-    struct metric metrics[METRIC_COUNT];
-    list_metrics(apps, nodes, metrics);
+    struct totals totals = count_totals(apps, nodes);
+    uint64_t free_bytes = left_of(totals.capacity.memory_bytes, totals.used.memory_bytes);
+    const struct metric metrics[METRIC_COUNT] = {
+        {"appsSubmitted",         apps->apps_count                       },
+        {"appsPending",           totals.apps_by_state[APP_ACCEPTED]     },
+        {"appsRunning",           totals.apps_by_state[APP_RUNNING]      },
+        {"appsCompleted",         totals.apps_by_state[APP_FINISHED]     },
+        {"appsFailed",            totals.apps_by_state[APP_FAILED]       },
+        {"appsKilled",            totals.apps_by_state[APP_KILLED]       },
+        {"containersAllocated",   totals.containers                      },
+        {"totalMB",               megabytes(totals.capacity.memory_bytes)},
+        {"allocatedMB",           megabytes(totals.used.memory_bytes)    },
+        {"availableMB",           megabytes(free_bytes)                  },
+        {"totalVirtualCores",     totals.capacity_vcores                 },
+        {"allocatedVirtualCores", totals.used_vcores                     },
+        {"availableVirtualCores", left_of(totals.capacity_vcores,          totals.used_vcores)},
+        {"totalNodes",                       nodes->nodes_count                                                  },
+        {"activeNodes",                       totals.nodes_by_state[NODE_ACTIVE]},
+        {"lostNodes",                       totals.nodes_by_state[NODE_LOST]                                                    },
+        {"shutdownNodes",                       totals.nodes_by_state[NODE_SHUTDOWN]},
+    };
     enum status status = buf_append_format(page, "{\"clusterMetrics\":{");
     for (size_t i = 0; i < METRIC_COUNT && status == OK; i++)
         status = buf_append_format(page, "%s\"%s\":%" PRIu64, i == 0 ? "" : ",", metrics[i].name,
@@ -243,17 +228,53 @@ enum status rm_render_metrics(const struct rm_list_apps_response *apps,
     return status == OK ? buf_append_format(page, "}}") : status;
 }
 
-enum status rm_render_prometheus(const struct rm_list_apps_response *apps,
-                                 const struct rm_list_nodes_response *nodes,
-                                 struct buf *page)
+/* What is offered, and of it what is granted. */
+static void write_resource(
+    struct metrics_page *page, const char *name, const char *help, uint64_t capacity, uint64_t used)
 {
-    struct metric metrics[METRIC_COUNT];
-    list_metrics(apps, nodes, metrics);
-    enum status status = OK;
-    for (size_t i = 0; i < METRIC_COUNT && status == OK; i++)
-        status =
-            buf_append_format(page, "%s %" PRIu64 "\n", metrics[i].prometheus, metrics[i].value);
-    return status;
+    metrics_family(page, name, METRICS_GAUGE, help);
+    metrics_sample(page, "part", slice_from_string("used"), used);
+    metrics_sample(page, "part", slice_from_string("free"), left_of(capacity, used));
+}
+
+void rm_render_prometheus(const struct rm_list_apps_response *apps,
+                          const struct rm_list_nodes_response *nodes,
+                          struct metrics_page *page)
+{
+    static const struct {
+        enum rm_app_state state;
+        const char *name;
+    } app_rows[] = {
+        {APP_ACCEPTED, "accepted"},
+        {APP_RUNNING,  "running" },
+        {APP_FINISHED, "finished"},
+        {APP_FAILED,   "failed"  },
+        {APP_KILLED,   "killed"  },
+    };
+
+    static const struct {
+        enum rm_node_state state;
+        const char *name;
+    } node_rows[] = {
+        {NODE_ACTIVE,   "active"  },
+        {NODE_LOST,     "lost"    },
+        {NODE_SHUTDOWN, "shutdown"},
+    };
+    struct totals totals = count_totals(apps, nodes);
+    metrics_family(page, "millrace_rm_apps", METRICS_GAUGE, "Applications known, by state.");
+    for (size_t i = 0; i < sizeof(app_rows) / sizeof(app_rows[0]); i++)
+        metrics_sample(page, "state", slice_from_string(app_rows[i].name),
+                       totals.apps_by_state[app_rows[i].state]);
+    metrics_family(page, "millrace_rm_nodes", METRICS_GAUGE, "Node managers known, by state.");
+    for (size_t i = 0; i < sizeof(node_rows) / sizeof(node_rows[0]); i++)
+        metrics_sample(page, "state", slice_from_string(node_rows[i].name),
+                       totals.nodes_by_state[node_rows[i].state]);
+    metrics_gauge(page, "millrace_rm_containers", "Containers that hold resources.",
+                  totals.containers);
+    write_resource(page, "millrace_rm_memory_bytes", "Memory of active nodes.",
+                   totals.capacity.memory_bytes, totals.used.memory_bytes);
+    write_resource(page, "millrace_rm_vcores", "Virtual cores of active nodes.",
+                   totals.capacity_vcores, totals.used_vcores);
 }
 
 enum status rm_render_info(const struct rm_list_nodes_response *nodes,

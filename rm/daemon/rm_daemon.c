@@ -213,6 +213,7 @@ const struct daemon_definition rm_daemon_definition = {
     .services = services,
     .issues_tokens = true,
     .open = open_state,
+    .metrics = rm_pages_metrics,
     .may_call = may_call,
     .stop = stop,
     .close = close_state,

@@ -39,6 +39,8 @@ void rm_grants_sign(struct actions *actions, const struct token_secret *secret, 
 
 /* pages.c */
 MUST_USE enum status rm_pages_open(struct rm_daemon *self, struct error *reterr_error);
+/* See struct daemon_definition. */
+void rm_pages_metrics(void *state, struct metrics_page *page);
 
 /* render.c: YARN's JSON (docs/protocols/rm-http.md). All fail as buf_append does. */
 MUST_USE enum status rm_render_app(const struct rm_app_report *report, struct buf *page);
@@ -48,9 +50,9 @@ MUST_USE enum status rm_render_metrics(const struct rm_list_apps_response *apps,
                                        const struct rm_list_nodes_response *nodes,
                                        struct buf *page);
 /* The same numbers as Prometheus reads them. */
-MUST_USE enum status rm_render_prometheus(const struct rm_list_apps_response *apps,
-                                          const struct rm_list_nodes_response *nodes,
-                                          struct buf *page);
+void rm_render_prometheus(const struct rm_list_apps_response *apps,
+                          const struct rm_list_nodes_response *nodes,
+                          struct metrics_page *page);
 MUST_USE enum status rm_render_info(const struct rm_list_nodes_response *nodes,
                                     uint64_t started_wall_ms,
                                     struct buf *page);

@@ -44,6 +44,8 @@ static const struct http_route routes[] = {
      .handle = node_receive_handle, .end = node_receive_end},
     {.method = "GET", .prefix = "/v1/block/", .handle = node_serve_block},
     {.method = "GET", .prefix = "/v1/status", .handle = node_serve_status},
+    {.method = "GET", .prefix = "/metrics", .handle = node_serve_metrics},
+    {.method = "GET", .prefix = "/healthz", .handle = node_serve_health},
 };
 
 /* clang-format on */
@@ -94,12 +96,9 @@ static enum status open_clients(struct node *node, struct error *reterr_error)
     return status;
 }
 
-static enum status listen_at(struct node *node, uint16_t port, struct error *reterr_error)
+static enum status open_http(struct node *node, const char **ret_address, struct error *error)
 {
-    char address[64];
-    (void)snprintf(address, sizeof(address), "127.0.0.1:%u", (unsigned)port); /* at most 15 */
     struct http_server_options options = {
-        .address = address,
         .threading = HTTP_THREAD_EACH,
         .connections_max =
             (unsigned)settings_u64(daemon_settings(node->daemon), "datanode.connections_max"),
@@ -107,25 +106,7 @@ static enum status listen_at(struct node *node, uint16_t port, struct error *ret
         .route_count = sizeof(routes) / sizeof(routes[0]),
         .user = node,
     };
-    return http_server_open(&options, &node->server, reterr_error);
-}
-
-/* On the port of last time when it is free, so that readers who know it find their way. */
-static enum status open_http(struct node *node,
-                             struct arena *arena,
-                             const char **ret_address,
-                             struct error *error)
-{
-    enum status status = listen_at(node, daemon_http_port(node->daemon), error);
-    if (status == ERR_BUSY && settings_u64(daemon_settings(node->daemon), "daemon.http_port") == 0)
-        status = listen_at(node, 0, error);
-    if (status != OK)
-        return status;
-    *ret_address =
-        (const char *)arena_format(arena, "127.0.0.1:%u", (unsigned)http_server_port(node->server))
-            .data;
-    daemon_set_http_address(node->daemon, *ret_address);
-    return OK;
+    return daemon_listen_http(node->daemon, &options, &node->server, ret_address, error);
 }
 
 /* Readers on this host fetch over HTTP when there is no socket; so its absence is no failure. */
@@ -269,7 +250,7 @@ static enum status open_node(struct daemon *daemon,
     if (status == OK)
         status = workers_open("block", workers, &node->workers, reterr_error);
     if (status == OK)
-        status = open_http(node, arena, &address, reterr_error);
+        status = open_http(node, &address, reterr_error);
     if (status == OK)
         status = open_machine(node, arena, open_descriptors(node, arena), address, &machine,
                               reterr_error);
@@ -302,6 +283,8 @@ static const struct daemon_definition definition = {
     .services = services,
     .open = open_node,
     .effect = node_effect,
+    .metrics = node_metrics,
+    .health = node_health,
     .may_call = nobody_may_call,
     .stop = stop_node,
     .close = close_node,

@@ -21,6 +21,7 @@ struct http_client;
 struct http_request;
 struct http_server;
 struct log;
+struct metrics_page;
 struct mutex;
 struct shell;
 struct workers;
@@ -95,6 +96,13 @@ enum status node_answer_descriptor(void *user,
                                    struct buf *answer,
                                    int *ret_fd,
                                    struct error *error);
+
+/* --- watch.c: how this datanode is ------------------------------------------------------------ */
+void node_serve_metrics(void *user, struct http_request *request);
+void node_serve_health(void *user, struct http_request *request);
+/* See struct daemon_definition. */
+void node_metrics(void *state, struct metrics_page *page);
+enum status node_health(void *state, struct buf *notes, struct error *reterr_error);
 
 /* --- work.c -------------------------------------------------------------------------------------
  */

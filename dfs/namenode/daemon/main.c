@@ -1,9 +1,10 @@
 /*
  * main.c - mr-namenode: reads the machine's settings and hands it to lib/daemon. The machine has no
- * effects and makes no calls, so there is nothing else to do here.
+ * effects and makes no calls, so beside it there are only the pages over HTTP.
  */
 #include "dfs/namenode/core/namenode.h"
 #include "dfs/namenode/daemon/namenode_settings.h"
+#include "dfs/namenode/daemon/pages.h"
 #include "lib/base/arena.h"
 #include "lib/daemon/daemon.h"
 #include "lib/daemon/settings.h"
@@ -28,7 +29,13 @@ static enum status open_namenode(struct daemon *daemon,
                          "block_size_min to block_size_max, replication at most replication_max, "
                          "and heartbeat_interval_ms < stale_ms < lost_ms < rereplicate_ms");
     }
-    *ret_state = NULL;
+    struct namenode_pages *pages = NULL;
+    status = namenode_pages_open(daemon, &pages, reterr_error);
+    if (status != OK) {
+        namenode_close(namenode);
+        return status;
+    }
+    *ret_state = pages;
     *ret_machine = namenode;
     return OK;
 }
@@ -45,6 +52,10 @@ int main(int argc, char **argv)
         .services = services,
         .issues_tokens = true,
         .open = open_namenode,
+        .metrics = namenode_pages_metrics,
+        .health = namenode_pages_health,
+        .stop = namenode_pages_stop,
+        .close = namenode_pages_close,
     };
     return daemon_main(argc, argv, &definition);
 }

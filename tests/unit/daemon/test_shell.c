@@ -232,6 +232,54 @@ static void test_shell__ask_gives_up_at_its_deadline(void)
     CU_ASSERT_EQUAL(inspect().cancelled_count, 1);
 }
 
+struct held_core {
+    struct mutex *mutex;
+    struct condition *changed;
+    bool is_inside;
+    bool may_go;
+};
+
+static void hold_core(void *user, const void *machine)
+{
+    struct held_core *held = user;
+    (void)machine;
+    mutex_lock(held->mutex);
+    held->is_inside = true;
+    condition_broadcast(held->changed);
+    while (!held->may_go)
+        condition_wait(held->changed, held->mutex);
+    mutex_unlock(held->mutex);
+}
+
+static void inspect_and_hold(void *argument)
+{
+    CU_ASSERT_EQUAL(shell_inspect(f.shell, hold_core, argument), OK);
+}
+
+static void test_shell__pulse_tells_a_core_that_hangs(void)
+{
+    given_attached();
+    CU_ASSERT_EQUAL(shell_pulse(f.shell, soon_ms(), &f.error), ERR_UNAVAILABLE);
+    CU_ASSERT_EQUAL_FATAL(shell_start(f.shell, &f.error), OK);
+    CU_ASSERT_EQUAL(shell_pulse(f.shell, soon_ms(), &f.error), OK);
+    struct held_core held = {.mutex = mutex_open(), .changed = condition_open()};
+    struct thread *thread = NULL;
+    CU_ASSERT_EQUAL_FATAL(thread_open("holder", inspect_and_hold, &held, &thread, &f.error), OK);
+    mutex_lock(held.mutex);
+    while (!held.is_inside)
+        condition_wait(held.changed, held.mutex);
+    mutex_unlock(held.mutex);
+    CU_ASSERT_EQUAL(shell_pulse(f.shell, clock_monotonic_ms() + 5, &f.error), ERR_DEADLINE);
+    mutex_lock(held.mutex);
+    held.may_go = true;
+    condition_broadcast(held.changed);
+    mutex_unlock(held.mutex);
+    thread_join(thread);
+    CU_ASSERT_EQUAL(shell_pulse(f.shell, soon_ms(), &f.error), OK);
+    condition_close(held.changed);
+    mutex_close(held.mutex);
+}
+
 static void test_shell__effects_and_calls_come_back(void)
 {
     void *message = NULL;
@@ -522,6 +570,8 @@ static const struct unit_test tests[] = {
      test_shell__cancelled_request_is_answered_once                                                                                                                               },
     {"test_shell__ask_gives_up_at_its_deadline",                 "A question is given up at its deadline.",
      test_shell__ask_gives_up_at_its_deadline                                                                                                                                     },
+    {"test_shell__pulse_tells_a_core_that_hangs",                "A pulse tells a core that hangs.",
+     test_shell__pulse_tells_a_core_that_hangs                                                                                                                                    },
     {"test_shell__effects_and_calls_come_back",                  "Effects and calls come back once.",
      test_shell__effects_and_calls_come_back                                                                                                                                      },
     {"test_shell__local_data_is_released_after_the_step",
