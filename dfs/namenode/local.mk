@@ -1,6 +1,7 @@
 noinst_LIBRARIES += dfs/libnamenodecore.a
 dfs_libnamenodecore_a_SOURCES = \
 	dfs/namenode/core/block.c \
+	dfs/namenode/core/care.h \
 	dfs/namenode/core/check.c \
 	dfs/namenode/core/children.c \
 	dfs/namenode/core/fsck.c \
@@ -18,6 +19,7 @@ dfs_libnamenodecore_a_SOURCES = \
 	dfs/namenode/core/repair.c \
 	dfs/namenode/core/report.c \
 	dfs/namenode/core/safemode.c \
+	dfs/namenode/core/service.c \
 	dfs/namenode/core/state.h \
 	dfs/namenode/core/states.c \
 	dfs/namenode/core/tree.c \

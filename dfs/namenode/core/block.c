@@ -85,11 +85,23 @@ size_t namenode_block_stored(const struct block *block)
     return count;
 }
 
+size_t namenode_block_good(const struct block *block)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < block->replica_count; i++) {
+        const struct replica *replica = block->replicas[i];
+        bool is_stored = replica->state == REPLICA_STORED;
+        count += is_stored && namenode_node_is_in_service(replica->node) ? 1 : 0;
+    }
+    return count;
+}
+
 size_t namenode_block_in_flight(const struct block *block)
 {
     size_t count = 0;
     for (size_t i = 0; i < block->replica_count; i++) {
-        count += block->replicas[i]->is_expected ? 1 : 0;
+        const struct replica *replica = block->replicas[i];
+        count += replica->is_expected && namenode_node_is_in_service(replica->node) ? 1 : 0;
     }
     return count;
 }
@@ -99,27 +111,43 @@ uint32_t namenode_block_wanted(const struct block *block)
     return block->file->replication;
 }
 
-static enum block_health judge(const struct block *block)
+uint32_t namenode_block_needed(const struct namenode *nn, const struct block *block)
+{
+    uint32_t wanted = namenode_block_wanted(block);
+    uint32_t excused = 0;
+    for (size_t i = 0; i < block->replica_count; i++) {
+        const struct replica *replica = block->replicas[i];
+        bool is_stored = replica->state == REPLICA_STORED;
+        excused += is_stored && namenode_node_is_excused(replica->node) ? 1 : 0;
+    }
+    uint32_t min = excused == 0 ? 0 : nn->settings.maintenance_min_replicas;
+    min = min < wanted ? min : wanted;
+    uint32_t rest = wanted > excused ? wanted - excused : 0;
+    return rest > min ? rest : min;
+}
+
+static enum block_health judge(const struct namenode *nn, const struct block *block)
 {
     if (block->state != BLOCK_SEALED) {
         return HEALTH_NONE;
     }
-    size_t stored = namenode_block_stored(block);
-    if (stored == 0) {
+    if (namenode_block_stored(block) == 0) {
         return HEALTH_MISSING;
     }
-    return stored < namenode_block_wanted(block) ? HEALTH_UNDER : HEALTH_GOOD;
+    bool is_enough = namenode_block_good(block) >= namenode_block_needed(nn, block);
+    return is_enough ? HEALTH_GOOD : HEALTH_UNDER;
 }
 
 void namenode_block_review(struct namenode *nn, struct block *block)
 {
-    enum block_health health = judge(block);
+    enum block_health health = judge(nn, block);
     nn->health_counts[block->health]--;
     nn->health_counts[health]++;
     block->health = health;
     if (health == HEALTH_NONE) {
         return;
     }
+    namenode_service_count_left(block, health == HEALTH_UNDER);
     if (nn->mode == MODE_SAFE && health != HEALTH_MISSING && !block->was_seen) {
         block->was_seen = true;
         nn->safe_seen++;
@@ -213,6 +241,7 @@ void namenode_replica_apply(struct namenode *nn, struct replica *replica, enum r
     if (before == REPLICA_EXPECTED) {
         expect_no_more(nn, replica);
     }
+    namenode_service_uncount(replica); /* the review counts it anew */
     NAMENODE_TRACE(nn, "replica block=%llu node=%llu %s->%s",
                    (unsigned long long)replica->block->id,
                    (unsigned long long)replica->node->endpoint.node_id,

@@ -110,16 +110,28 @@ static void check_leases(const struct namenode *nn, uint64_t writing)
     expect(held == writing, "NN-4");
 }
 
-static enum block_health health_of(const struct block *block)
+static enum block_health health_of(const struct namenode *nn, const struct block *block)
 {
-    size_t stored = namenode_block_stored(block);
+    uint32_t counts[ADMIN_IN_MAINTENANCE + 1] = {0};
+    size_t stored = 0;
+    for (size_t i = 0; i < block->replica_count; i++) {
+        if (block->replicas[i]->state == REPLICA_STORED) {
+            stored++;
+            counts[block->replicas[i]->node->service]++;
+        }
+    }
     if (block->state != BLOCK_SEALED) {
         return HEALTH_NONE;
     }
     if (stored == 0) {
         return HEALTH_MISSING;
     }
-    return stored < block->file->replication ? HEALTH_UNDER : HEALTH_GOOD;
+    uint32_t wanted = block->file->replication;
+    uint32_t good = counts[ADMIN_IN_SERVICE];
+    uint32_t away = counts[ADMIN_ENTERING_MAINTENANCE] + counts[ADMIN_IN_MAINTENANCE];
+    bool is_excused =
+        away > 0 && good + away >= wanted && good >= nn->settings.maintenance_min_replicas;
+    return good >= wanted || is_excused ? HEALTH_GOOD : HEALTH_UNDER; /* NN-13 */
 }
 
 static void check_block(const struct namenode *nn, const struct block *block)
@@ -132,6 +144,9 @@ static void check_block(const struct namenode *nn, const struct block *block)
         expect(namenode_replica_find(block, replica->node) == replica, "NN-5");
         expect(replica->state != REPLICA_GONE, "NN-5");
         expect(!replica->is_expected || replica->state == REPLICA_EXPECTED, "NN-6");
+        bool is_left = block->health == HEALTH_UNDER && replica->state == REPLICA_STORED &&
+                       replica->node->service != ADMIN_IN_SERVICE;
+        expect(replica->is_left == is_left, "NN-6");
     }
     bool is_queued = heap_node_is_queued(&block->in_queue);
     bool is_parked = list_node_is_listed(&block->in_parked);
@@ -147,7 +162,7 @@ static void check_blocks(const struct namenode *nn)
     while (map_u64_next(nn->blocks, &cursor, NULL, &value)) {
         const struct block *block = value;
         check_block(nn, block);
-        expect(block->health == health_of(block), "NN-6");
+        expect(block->health == health_of(nn, block), "NN-6");
         counts[block->health]++;
     }
     for (size_t i = 0; i < HEALTH_COUNT; i++) {
@@ -159,6 +174,7 @@ struct node_sums {
     uint64_t expected_bytes;
     uint32_t expected_count;
     uint32_t copies_in;
+    uint64_t left_count;
 };
 
 static void check_node(const struct namenode *nn, const struct tracked *node)
@@ -170,7 +186,9 @@ static void check_node(const struct namenode *nn, const struct tracked *node)
         sums.expected_bytes += replica->is_expected ? replica->reserved_bytes : 0;
         sums.expected_count += replica->is_expected ? 1 : 0;
         sums.copies_in += replica->source != NULL ? 1 : 0;
+        sums.left_count += replica->is_left ? 1 : 0;
     }
+    expect(sums.left_count == node->left_count, "NN-6");
     expect(sums.expected_bytes == node->expected_bytes, "NN-6");
     expect(sums.expected_count == node->expected_count, "NN-6");
     expect(sums.copies_in == node->copies_in, "NN-6");
@@ -182,8 +200,9 @@ static void check_node(const struct namenode *nn, const struct tracked *node)
     while (map_u64_next(node->deletions, &cursor, &block_id, NULL)) {
         expect(block_id <= nn->reserved_up_to, "NN-10");
     }
-    bool is_given_up = node->state == TRACKED_GIVEN_UP;
-    expect(!is_given_up || (!node->has_held && node->replicas.count == 0), "NN-12");
+    bool is_gone = namenode_node_is_gone(node);
+    expect(!is_gone || (!node->has_held && node->replicas.count == 0), "NN-12");
+    expect(node->until_ms == 0 || namenode_node_is_excused(node), "NN-13");
     expect(node->has_held == heap_node_is_queued(&node->held_timer.node), "NN-12");
 }
 
@@ -218,7 +237,8 @@ static void check_nodes(const struct namenode *nn)
         void *node_value = NULL;
         while (map_u64_next(nn->nodes, &node_cursor, NULL, &node_value)) {
             const struct tracked *node = node_value;
-            live += node->rack == rack && namenode_node_is_usable(node) ? 1 : 0;
+            bool counts = namenode_node_is_usable(node) && node->service == ADMIN_IN_SERVICE;
+            live += node->rack == rack && counts ? 1 : 0;
         }
         expect(live == rack->live_count, "NN-6");
         racks += live > 0 ? 1 : 0;

@@ -15,13 +15,34 @@ enum {
 
 /* --- one file ------------------------------------------------------------------------ */
 
+static enum dfs_replica_condition condition_of_service(const struct tracked *node)
+{
+    switch ((enum dfs_datanode_admin_state)node->service) {
+    case ADMIN_DECOMMISSIONING:
+        return CHECKED_DECOMMISSIONING;
+    case ADMIN_DECOMMISSIONED:
+        return CHECKED_DECOMMISSIONED;
+    case ADMIN_ENTERING_MAINTENANCE:
+    case ADMIN_IN_MAINTENANCE:
+        return CHECKED_MAINTENANCE;
+    case ADMIN_IN_SERVICE:
+    case DFS_DATANODE_ADMIN_STATE_COUNT:
+        break;
+    }
+    return CHECKED_GOOD;
+}
+
 static enum dfs_replica_condition condition_of_node(const struct tracked *node)
 {
+    if (!namenode_node_is_in_service(node)) {
+        return condition_of_service(node);
+    }
     switch ((enum tracked_state)node->state) {
     case TRACKED_LIVE:
         return CHECKED_GOOD;
     case TRACKED_STALE:
         return CHECKED_STALE;
+    case TRACKED_ABSENT:
     case TRACKED_LOST:
     case TRACKED_GIVEN_UP:
     case TRACKED_STATE_COUNT:
@@ -70,7 +91,7 @@ static void check_block(struct namenode *nn,
         .length = block->length,
         .crc32c = block->crc32c,
         .wanted = namenode_block_wanted(block),
-        .good = (uint32_t)namenode_block_stored(block),
+        .good = (uint32_t)namenode_block_good(block),
         .replicas = replicas,
         .replicas_count = block->replica_count,
         .is_missing = block->health == HEALTH_MISSING,

@@ -49,6 +49,7 @@ void namenode_settings_default(struct namenode_settings *ret_settings)
         .safe_mode_ppm = 999000,
         .repair_start_ms = 30000,
         .repair_retry_ms = 5000,
+        .maintenance_min_replicas = 1,
         .copies_per_node = 2,
         .copy_timeout_ms = 120000,
         .pipeline_wait_ms = 10000,
@@ -96,8 +97,8 @@ static bool settings_are_valid(const struct namenode_settings *settings)
            settings->list_limit >= 1 && settings->ids_reserved >= 1 &&
            settings->ids_reserved <= UINT32_MAX && settings->mutations_max >= 1 &&
            settings->fences_max >= 1 && settings->safe_mode_ppm <= 1000000 &&
-           settings->copies_per_node >= 1 && settings->deletes_per_heartbeat >= 1 &&
-           durations_are_valid(settings);
+           settings->maintenance_min_replicas <= LIMIT_REPLICAS && settings->copies_per_node >= 1 &&
+           settings->deletes_per_heartbeat >= 1 && durations_are_valid(settings);
 }
 
 enum status namenode_open(const struct namenode_settings *settings,
@@ -268,6 +269,10 @@ static void start(struct namenode *nn)
     nn->safe_total = nn->sealed_count;
     size_t cursor = 0;
     void *value = NULL;
+    while (map_u64_next(nn->nodes, &cursor, NULL, &value)) {
+        ((struct tracked *)value)->heard_ms = nn->now_ms; /* its silence begins */
+    }
+    cursor = 0;
     while (map_u64_next(nn->leases, &cursor, NULL, &value)) {
         struct lease *lease = value;
         lease->due_ms = nn->now_ms + nn->settings.lease_ms;
@@ -397,6 +402,9 @@ static bool dispatch_admin(struct namenode *nn, const struct event *event)
     case METHOD_NAMENODE_SET_SAFE_MODE:
         namenode_set_safe_mode(nn, event->message);
         return true;
+    case METHOD_NAMENODE_SET_DATANODE_ADMIN:
+        namenode_set_datanode_admin(nn, event->message);
+        return true;
     default:
         return false;
     }
@@ -464,6 +472,7 @@ static void run_timer(struct namenode *nn, struct timer *timer)
     case TIMER_HOUSEKEEPING:
         namenode_unknown_expire(nn);
         namenode_nodes_housekeeping(nn);
+        namenode_service_housekeeping(nn);
         namenode_repair_unpark(nn);
         namenode_timer_set(nn, timer, nn->now_ms + housekeeping_ms(nn));
         return;

@@ -3,9 +3,10 @@
  *
  * It answers all calls of the services Namenode and DatanodeTracker (proto/dfs.proto). The
  * namespace is journaled (NamenodeFormat, InodePut, BlockSealed, InodeRemove, BlockIdsReserved,
- * FenceRaised, MutationDone of proto/journal.proto); where replicas are is not: datanodes report
- * it. It makes no calls and has no effects: datanodes get their commands as answers to held
- * heartbeats. The door's contract is lib/model/machine.h. States: docs/states/namenode_*.dot.
+ * FenceRaised, MutationDone, DatanodePut, DatanodeRemove of proto/journal.proto); where replicas
+ * are is not: datanodes report it. It makes no calls and has no effects: datanodes get their
+ * commands as answers to held heartbeats. The door's contract is lib/model/machine.h. States:
+ * docs/states/namenode_*.dot.
  *
  * Invariants, asserted by namenode_check:
  *   NN-1  Every inode but the root is listed by exactly one directory, its parent. A directory
@@ -26,6 +27,8 @@
  *         this namenode's journal is older than the data.
  *   NN-11 At most settings.mutations_max results are remembered, oldest forgotten first.
  *   NN-12 A datanode has at most one held heartbeat, and only while it is not given up.
+ *   NN-13 Replicas on datanodes that are not in service count for no block's wanted number; those
+ * in maintenance lower it, to maintenance_min_replicas at least.
  *
  * Promises of the calls, beside those in dfs.proto:
  *   - Mutations need client_id and request_id (not 0, else ERR_INVALID). A repeated pair is
@@ -90,15 +93,17 @@ struct namenode_settings {
     int64_t lost_ms;               /* ... after which it gets no work: 30,000 */
     int64_t rereplicate_ms; /* ... after which it is given up and its blocks are copied: 120,000 */
     int64_t report_wait_ms; /* a registered node without a full report is asked for one: 10,000 */
-    int64_t report_interval_ms; /* full reports are asked for this often: 21,600,000 */
-    uint32_t safe_mode_ppm;     /* blocks of a million found that end safe mode: 999,000 */
-    int64_t repair_start_ms;    /* from the end of safe mode to the first copy: 30,000 */
-    int64_t repair_retry_ms;    /* blocks that no node could take are tried again: 5,000 */
-    uint32_t copies_per_node;   /* at once, as source and as target each: 2 */
-    int64_t copy_timeout_ms;    /* 120,000 */
-    int64_t pipeline_wait_ms;   /* for replicas beyond min_replicas of a sealed block: 10,000 */
-    int64_t unknown_grace_ms;   /* from the report of a block of no file to its deletion: 60,000 */
-    int64_t delete_retry_ms;    /* a deletion not confirmed is told again: 60,000 */
+    int64_t report_interval_ms;        /* full reports are asked for this often: 21,600,000 */
+    uint32_t safe_mode_ppm;            /* blocks of a million found that end safe mode: 999,000 */
+    int64_t repair_start_ms;           /* from the end of safe mode to the first copy: 30,000 */
+    int64_t repair_retry_ms;           /* blocks that no node could take are tried again: 5,000 */
+    uint32_t maintenance_min_replicas; /* of a block on nodes in service while others are in
+                                          maintenance: 1 */
+    uint32_t copies_per_node;          /* at once, as source and as target each: 2 */
+    int64_t copy_timeout_ms;           /* 120,000 */
+    int64_t pipeline_wait_ms; /* for replicas beyond min_replicas of a sealed block: 10,000 */
+    int64_t unknown_grace_ms; /* from the report of a block of no file to its deletion: 60,000 */
+    int64_t delete_retry_ms;  /* a deletion not confirmed is told again: 60,000 */
     uint32_t deletes_per_heartbeat; /* LIMIT_COMMANDS_PER_HEARTBEAT */
 };
 

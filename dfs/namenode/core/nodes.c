@@ -18,6 +18,11 @@ bool namenode_node_is_usable(const struct tracked *node)
     return node->state == TRACKED_LIVE || node->state == TRACKED_STALE;
 }
 
+bool namenode_node_is_gone(const struct tracked *node)
+{
+    return node->state == TRACKED_ABSENT || node->state == TRACKED_GIVEN_UP;
+}
+
 /* --- racks and states ---------------------------------------------------------------- */
 
 static struct rack *get_rack(struct namenode *nn, struct slice name)
@@ -50,6 +55,11 @@ static void count_rack(struct namenode *nn, const struct tracked *node, bool is_
     }
 }
 
+static bool counts_in_rack(const struct tracked *node)
+{
+    return namenode_node_is_usable(node) && namenode_node_is_in_service(node);
+}
+
 static void set_liveness_timer(struct namenode *nn, struct tracked *node)
 {
     switch ((enum tracked_state)node->state) {
@@ -60,8 +70,14 @@ static void set_liveness_timer(struct namenode *nn, struct tracked *node)
         namenode_timer_set(nn, &node->liveness_timer, node->heard_ms + nn->settings.lost_ms);
         return;
     case TRACKED_LOST:
-        namenode_timer_set(nn, &node->liveness_timer, node->heard_ms + nn->settings.rereplicate_ms);
+        if (namenode_node_is_excused(node)) { /* it may be away */
+            namenode_timer_clear(nn, &node->liveness_timer);
+        } else {
+            namenode_timer_set(nn, &node->liveness_timer,
+                               node->heard_ms + nn->settings.rereplicate_ms);
+        }
         return;
+    case TRACKED_ABSENT:
     case TRACKED_GIVEN_UP:
     case TRACKED_STATE_COUNT:
         namenode_timer_clear(nn, &node->liveness_timer);
@@ -72,7 +88,7 @@ static void set_liveness_timer(struct namenode *nn, struct tracked *node)
 static void node_apply(struct namenode *nn, struct tracked *node, enum tracked_event event)
 {
     int before = node->state;
-    bool was_usable = namenode_node_is_usable(node);
+    bool was_counted = counts_in_rack(node);
     node->state = namenode_transition(&namenode_tracked_table, before, (int)event);
     if (before != node->state) {
         NAMENODE_TRACE(nn, "datanode node=%llu %s->%s silent_ms=%lld",
@@ -81,13 +97,23 @@ static void node_apply(struct namenode *nn, struct tracked *node, enum tracked_e
                        namenode_tracked_table.state_names[node->state],
                        (long long)(nn->now_ms - node->heard_ms));
     }
-    if (was_usable != namenode_node_is_usable(node)) {
-        count_rack(nn, node, !was_usable);
+    if (was_counted != counts_in_rack(node)) {
+        count_rack(nn, node, !was_counted);
     }
     if (before != node->state && node->state == TRACKED_LIVE) {
         nn->has_repair_work = true;
         nn->unpark_ms = nn->now_ms;
     }
+}
+
+void namenode_node_set_service(struct namenode *nn, struct tracked *node, int service)
+{
+    bool was_counted = counts_in_rack(node);
+    node->service = service;
+    if (was_counted != counts_in_rack(node)) {
+        count_rack(nn, node, !was_counted);
+    }
+    set_liveness_timer(nn, node);
 }
 
 void namenode_node_heard(struct namenode *nn, struct tracked *node)
@@ -105,7 +131,7 @@ void namenode_node_liveness(struct namenode *nn, struct tracked *node)
         [TRACKED_LOST] = TRACKED_SILENT_TOO_LONG,
     };
 
-    CHECK(node->state != TRACKED_GIVEN_UP);
+    CHECK(!namenode_node_is_gone(node));
     node_apply(nn, node, next[node->state]);
     if (node->state == TRACKED_GIVEN_UP) {
         namenode_node_answer_held(nn, node);
@@ -141,8 +167,8 @@ static struct tracked *node_new(struct namenode *nn, uint64_t node_id)
 {
     struct tracked *node = MEM_NEW(struct tracked);
     node->strings = arena_open(0);
+    node->volume_strings = arena_open(0);
     node->endpoint.node_id = node_id;
-    node->state = TRACKED_LIVE;
     node->deletions = map_u64_open();
     node->unknown = map_u64_open();
     node->held_timer.kind = TIMER_HEARTBEAT;
@@ -153,30 +179,46 @@ static struct tracked *node_new(struct namenode *nn, uint64_t node_id)
     return node;
 }
 
-static void store_endpoint(struct namenode *nn,
+/* True when it differs from what was stored. */
+static bool store_endpoint(struct namenode *nn,
                            struct tracked *node,
                            const struct endpoint *endpoint)
 {
-    arena_reset(node->strings);
-    message_copy_into(&endpoint_type, endpoint, &node->endpoint, node->strings);
-    if (node->endpoint.rack.length == 0) {
-        node->endpoint.rack = slice_from_string(default_rack);
+    struct endpoint stored = *endpoint;
+    if (stored.rack.length == 0) {
+        stored.rack = slice_from_string(default_rack);
     }
+    if (node->rack != NULL && message_equal(&endpoint_type, &stored, &node->endpoint)) {
+        return false;
+    }
+    arena_reset(node->strings);
+    message_copy_into(&endpoint_type, &stored, &node->endpoint, node->strings);
     struct rack *rack = get_rack(nn, node->endpoint.rack);
     if (node->rack == rack) {
-        return;
+        return true;
     }
-    if (node->rack != NULL && namenode_node_is_usable(node)) {
+    if (node->rack != NULL && counts_in_rack(node)) {
         count_rack(nn, node, false);
     }
     bool is_new = node->rack == NULL;
     node->rack = rack;
-    if (namenode_node_is_usable(node)) {
+    if (counts_in_rack(node)) {
         count_rack(nn, node, true);
     }
     if (!is_new) {
         namenode_repair_review_all(nn); /* its replicas are elsewhere now */
     }
+    return true;
+}
+
+struct tracked *namenode_node_remember(struct namenode *nn, const struct endpoint *endpoint)
+{
+    struct tracked *node = map_u64_get(nn->nodes, endpoint->node_id);
+    if (node == NULL) {
+        node = node_new(nn, endpoint->node_id);
+    }
+    (void)store_endpoint(nn, node, endpoint); /* the caller knows */
+    return node;
 }
 
 static bool registration_is_valid(struct namenode *nn,
@@ -205,6 +247,7 @@ static void begin_session(struct namenode *nn,
     node->session = (rng_u64(&nn->rng) >> 1) | 1U;
     node->capacity_bytes = request->capacity_bytes;
     node->is_reporting = false;
+    node->has_reported = false;
     node->report_serial = 0;
     node->report_next_part = 0;
     node->wants_report = false;
@@ -234,11 +277,13 @@ void namenode_register_datanode(struct namenode *nn,
     if (node == NULL) {
         node = node_new(nn, request->node.node_id);
         NAMENODE_TRACE(nn, "datanode node=%llu new", (unsigned long long)request->node.node_id);
-    } else {
-        drop_held(nn, node, ERR_STALE);
-        node_apply(nn, node, TRACKED_REGISTERED);
     }
-    store_endpoint(nn, node, &request->node);
+    drop_held(nn, node, ERR_STALE);
+    bool is_changed = store_endpoint(nn, node, &request->node);
+    node_apply(nn, node, TRACKED_REGISTERED);
+    if (is_changed) {
+        namenode_record_node(nn, node);
+    }
     begin_session(nn, node, request);
     node->heard_ms = nn->now_ms;
     set_liveness_timer(nn, node);
@@ -254,7 +299,7 @@ void namenode_register_datanode(struct namenode *nn,
 struct tracked *namenode_node_find(struct namenode *nn, uint64_t node_id, uint64_t session)
 {
     struct tracked *node = map_u64_get(nn->nodes, node_id);
-    if (node == NULL || node->session != session || node->state == TRACKED_GIVEN_UP) {
+    if (node == NULL || node->session != session || namenode_node_is_gone(node)) {
         namenode_fail(nn, ERR_STALE, "register again");
         return NULL;
     }
@@ -350,6 +395,19 @@ void namenode_nodes_flush(struct namenode *nn)
     }
 }
 
+static void store_volumes(struct tracked *node,
+                          const struct dfs_datanode_heartbeat_request *request)
+{
+    arena_reset(node->volume_strings);
+    node->volume_count = request->volumes_count;
+    node->volumes =
+        ARENA_ARRAY(node->volume_strings, struct dfs_volume_info, request->volumes_count + 1);
+    for (size_t i = 0; i < request->volumes_count; i++) {
+        message_copy_into(&dfs_volume_info_type, &request->volumes[i], &node->volumes[i],
+                          node->volume_strings);
+    }
+}
+
 void namenode_heartbeat(struct namenode *nn, const struct dfs_datanode_heartbeat_request *request)
 {
     struct tracked *node = namenode_node_find(nn, request->node_id, request->session);
@@ -363,6 +421,8 @@ void namenode_heartbeat(struct namenode *nn, const struct dfs_datanode_heartbeat
     node->used_bytes = request->used_bytes;
     node->free_bytes = request->free_bytes;
     node->transfers_active = request->transfers_active;
+    node->latencies = request->latencies;
+    store_volumes(node, request);
     if (!had_room && node->free_bytes > node->expected_bytes) {
         nn->unpark_ms = nn->now_ms;
     }
@@ -378,7 +438,7 @@ void namenode_node_delete(struct namenode *nn, struct tracked *node, uint64_t bl
 {
     CHECK(nn->mode == MODE_OPEN);          /* NN-8 */
     CHECK(block_id <= nn->reserved_up_to); /* NN-10 */
-    CHECK(node->state != TRACKED_GIVEN_UP);
+    CHECK(!namenode_node_is_gone(node));
     if (map_u64_get(node->deletions, block_id) != NULL) {
         return;
     }
@@ -484,5 +544,6 @@ void namenode_node_free(struct namenode *nn, struct tracked *node)
     map_u64_close(node->deletions);
     map_u64_close(node->unknown);
     arena_close(node->strings);
+    arena_close(node->volume_strings);
     mem_free(node);
 }

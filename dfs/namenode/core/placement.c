@@ -35,7 +35,7 @@ static bool is_eligible(const struct namenode *nn,
                         const struct placement *placement,
                         const struct tracked *node)
 {
-    if (!namenode_node_is_usable(node)) {
+    if (!namenode_node_is_usable(node) || !namenode_node_is_in_service(node)) {
         return false;
     }
     for (size_t i = 0; i < placement->excluded_count; i++) {

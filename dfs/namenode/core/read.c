@@ -65,7 +65,8 @@ void namenode_list_status(struct namenode *nn, const struct dfs_list_status_requ
 
 /* --- blocks -------------------------------------------------------------------------- */
 
-/* Smaller is nearer: live before stale before lost, then host, rack, elsewhere, then by lot. */
+/* Smaller is nearer: live before stale before lost, of these those in service before others, then
+ * host, rack, elsewhere, then by lot. */
 static uint64_t reading_cost(struct namenode *nn,
                              const struct tracked *node,
                              struct slice host,
@@ -77,7 +78,9 @@ static uint64_t reading_cost(struct namenode *nn,
     } else if (rack != NULL && node->rack == rack) {
         distance = 1;
     }
-    return ((uint64_t)node->state << 34) | (distance << 32) | rng_below(&nn->rng, UINT32_MAX);
+    uint64_t trouble = 2 * (uint64_t)node->state;
+    trouble += namenode_node_is_in_service(node) ? 0 : 1;
+    return (trouble << 34) | (distance << 32) | rng_below(&nn->rng, UINT32_MAX);
 }
 
 static const struct rack *rack_of_host(const struct namenode *nn, struct slice host)
@@ -209,12 +212,35 @@ static enum dfs_datanode_state shown_state(const struct tracked *node)
         return DATANODE_LIVE;
     case TRACKED_STALE:
         return DATANODE_STALE;
+    case TRACKED_ABSENT:
     case TRACKED_LOST:
     case TRACKED_GIVEN_UP:
     case TRACKED_STATE_COUNT:
         break;
     }
     return DATANODE_LOST;
+}
+
+void namenode_datanode_info(const struct namenode *nn,
+                            const struct tracked *node,
+                            struct dfs_datanode_info *ret_info)
+{
+    *ret_info = (struct dfs_datanode_info){
+        .node = node->endpoint,
+        .state = shown_state(node),
+        .capacity_bytes = node->capacity_bytes,
+        .used_bytes = node->used_bytes,
+        .free_bytes = node->free_bytes,
+        .block_count = node->replicas.count,
+        .silent_ms = (uint64_t)(nn->now_ms - node->heard_ms),
+        .admin_state = (enum dfs_datanode_admin_state)node->service,
+        .blocks_left = node->left_count,
+        .maintenance_until_ms = node->until_ms,
+        .rack = node->endpoint.rack,
+        .volumes = node->volumes,
+        .volumes_count = node->volume_count,
+        .latencies = node->latencies,
+    };
 }
 
 void namenode_cluster_status(struct namenode *nn)
@@ -226,16 +252,7 @@ void namenode_cluster_status(struct namenode *nn)
     size_t at = 0;
     void *value = NULL;
     while (map_u64_next(nn->nodes, &cursor, NULL, &value)) {
-        const struct tracked *node = value;
-        infos[at++] = (struct dfs_datanode_info){
-            .node = node->endpoint,
-            .state = shown_state(node),
-            .capacity_bytes = node->capacity_bytes,
-            .used_bytes = node->used_bytes,
-            .free_bytes = node->free_bytes,
-            .block_count = node->replicas.count,
-            .silent_ms = (uint64_t)(nn->now_ms - node->heard_ms),
-        };
+        namenode_datanode_info(nn, value, &infos[at++]);
     }
     struct dfs_cluster_status_response response = {
         .datanodes = infos,

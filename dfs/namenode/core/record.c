@@ -117,6 +117,17 @@ void namenode_snapshot(const struct namenode *nn, struct actions *ret_actions)
     for (const struct inode *at = nn->root; at != NULL; at = namenode_inode_walk(nn->root, at)) {
         append_inode(ret_actions, at);
     }
+    size_t cursor = 0;
+    void *value = NULL;
+    while (map_u64_next(nn->nodes, &cursor, NULL, &value)) {
+        const struct tracked *node = value;
+        struct journal_datanode_put record = {
+            .node = node->endpoint,
+            .admin_state = (enum dfs_datanode_admin_state)node->service,
+            .until_ms = node->until_ms,
+        };
+        actions_journal(ret_actions, &journal_datanode_put_type, &record);
+    }
     for (const struct list_node *at = nn->fence_order.first; at != NULL; at = at->next) {
         const struct fence *fence = at->object;
         struct journal_fence_raised record = {
@@ -213,6 +224,10 @@ void namenode_replay(struct namenode *nn, const struct message_type *type, const
     } else if (type == &journal_fence_raised_type) {
         const struct journal_fence_raised *record = message;
         namenode_fence_set(nn, record->key, record->epoch, record->is_published);
+    } else if (type == &journal_datanode_put_type) {
+        namenode_replay_node(nn, message);
+    } else if (type == &journal_datanode_remove_type) {
+        namenode_replay_node_removed(nn, message);
     } else {
         CHECK(type == &journal_namenode_format_type);
         const struct journal_namenode_format *record = message;

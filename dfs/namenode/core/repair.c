@@ -19,7 +19,10 @@ static bool is_in_one_rack(const struct block *block)
     const struct rack *rack = NULL;
     for (size_t i = 0; i < block->replica_count; i++) {
         const struct replica *replica = block->replicas[i];
-        if (replica->state != REPLICA_STORED && !replica->is_expected) {
+        bool is_there = replica->state == REPLICA_STORED || replica->is_expected;
+        bool stays =
+            namenode_node_is_in_service(replica->node) || namenode_node_is_excused(replica->node);
+        if (!is_there || !stays) {
             continue;
         }
         if (rack != NULL && replica->node->rack != rack) {
@@ -38,11 +41,11 @@ bool namenode_block_is_misplaced(const struct namenode *nn, const struct block *
 bool namenode_repair_needs(const struct namenode *nn, const struct block *block, int64_t *ret_key)
 {
     size_t stored = namenode_block_stored(block);
-    uint32_t wanted = namenode_block_wanted(block);
     if (block->state != BLOCK_SEALED || stored == 0) {
         return false;
     }
-    if (stored + namenode_block_in_flight(block) < wanted) {
+    size_t coming = namenode_block_good(block) + namenode_block_in_flight(block);
+    if (coming < namenode_block_needed(nn, block)) {
         *ret_key = (int64_t)stored;
         return true;
     }
@@ -156,7 +159,8 @@ static struct replica *pick_surplus(const struct block *block)
     size_t best_crowd = 0;
     for (size_t i = 0; i < block->replica_count; i++) {
         struct replica *replica = block->replicas[i];
-        if (replica->state != REPLICA_STORED || replica->node->state != TRACKED_LIVE) {
+        if (replica->state != REPLICA_STORED || replica->node->state != TRACKED_LIVE ||
+            !namenode_node_is_in_service(replica->node)) {
             continue;
         }
         size_t crowd = count_stored_in_rack(block, replica->node->rack);
@@ -174,7 +178,8 @@ static size_t count_stored_live(const struct block *block)
     size_t count = 0;
     for (size_t i = 0; i < block->replica_count; i++) {
         const struct replica *replica = block->replicas[i];
-        bool is_live = replica->node->state == TRACKED_LIVE;
+        bool is_live =
+            replica->node->state == TRACKED_LIVE && namenode_node_is_in_service(replica->node);
         count += replica->state == REPLICA_STORED && is_live ? 1 : 0;
     }
     return count;
@@ -189,7 +194,7 @@ void namenode_repair_trim(struct namenode *nn, struct block *block)
         CHECK(surplus != NULL);
         give_up(nn, surplus, REPLICA_SURPLUS);
     }
-    if (namenode_block_stored(block) < wanted) {
+    if (namenode_block_good(block) < namenode_block_needed(nn, block)) {
         return;
     }
     for (size_t i = 0; i < block->replica_count; i++) {

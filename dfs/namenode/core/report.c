@@ -128,6 +128,7 @@ static void reconcile(struct namenode *nn, struct tracked *node)
 static void end_report(struct namenode *nn, struct tracked *node)
 {
     node->is_reporting = false;
+    node->has_reported = true;
     node->wants_report = false;
     node->report_due_ms = nn->now_ms + nn->settings.report_interval_ms;
     reconcile(nn, node);

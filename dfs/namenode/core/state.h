@@ -5,6 +5,7 @@
 #ifndef MILLRACE_DFS_NAMENODE_CORE_STATE_H
 #define MILLRACE_DFS_NAMENODE_CORE_STATE_H
 
+#include "dfs/namenode/core/care.h"
 #include "dfs/namenode/core/namenode.h"
 #include "lib/base/arena.h"
 #include "lib/base/heap.h"
@@ -18,7 +19,8 @@
 #define NAMENODE_MODE_LIST(X) X(MODE_REPLAY) X(MODE_SAFE) X(MODE_OPEN)
 #define NAMENODE_MODE_EVENT_LIST(X)                                                                \
  X(MODE_STARTED) X(MODE_BLOCKS_FOUND) X(MODE_ENTERED) X(MODE_LEFT)
-#define TRACKED_LIST(X) X(TRACKED_LIVE) X(TRACKED_STALE) X(TRACKED_LOST) X(TRACKED_GIVEN_UP)
+#define TRACKED_LIST(X)                                                                            \
+ X(TRACKED_ABSENT) X(TRACKED_LIVE) X(TRACKED_STALE) X(TRACKED_LOST) X(TRACKED_GIVEN_UP)
 #define TRACKED_EVENT_LIST(X)                                                                      \
  X(TRACKED_HEARD)                                                                                  \
  X(TRACKED_REGISTERED) X(TRACKED_SILENT) X(TRACKED_SILENT_LONG) X(TRACKED_SILENT_TOO_LONG)
@@ -181,6 +183,7 @@ struct replica {
     uint64_t since_step;
     uint64_t report;  /* the node's full report that named it last */
     bool is_expected; /* counted in the node's expected_bytes, expected_count; EXPECTED only */
+    bool is_left;     /* counted in the node's left_count; STORED only */
     uint64_t reserved_bytes;
     /* What the node reported while the block was pending. */
     bool was_reported;
@@ -196,7 +199,7 @@ struct replica {
 
 struct rack {
     struct slice name; /* owned */
-    size_t live_count; /* nodes LIVE or STALE */
+    size_t live_count; /* nodes LIVE or STALE, in service */
 };
 
 /* A block that a node was, or is to be, told to delete. */
@@ -219,7 +222,10 @@ struct unknown {
 struct tracked {
     struct endpoint endpoint; /* strings owned */
     struct arena *strings;
-    int state; /* enum tracked_state */
+    int state;           /* enum tracked_state */
+    int service;         /* enum dfs_datanode_admin_state */
+    uint64_t until_ms;   /* of maintenance, wall clock; 0: until told otherwise */
+    uint64_t left_count; /* blocks that have too few replicas without this node's */
     uint64_t incarnation;
     uint64_t session;
     int64_t heard_ms;
@@ -228,6 +234,10 @@ struct tracked {
     uint64_t used_bytes;
     uint64_t free_bytes;
     uint32_t transfers_active;
+    struct dfs_latency_report latencies; /* as of the last heartbeat, as are volumes */
+    struct dfs_volume_info *volumes;     /* in volume_strings */
+    size_t volume_count;
+    struct arena *volume_strings;
     uint64_t expected_bytes; /* of EXPECTED replicas */
     uint32_t expected_count;
     uint32_t copies_in;  /* EXPECTED replicas here that have a source */
@@ -244,6 +254,7 @@ struct tracked {
     uint64_t report_step;
     uint32_t report_next_part;
     bool is_reporting;
+    bool has_reported; /* in this session, fully */
     bool wants_report; /* a command is to ask for it */
     int64_t report_due_ms;
     /* Held heartbeat. */
@@ -474,6 +485,9 @@ void namenode_get_blocks(struct namenode *nn, const struct dfs_get_blocks_reques
 void namenode_content_summary(struct namenode *nn,
                               const struct dfs_content_summary_request *request);
 void namenode_cluster_status(struct namenode *nn);
+void namenode_datanode_info(const struct namenode *nn,
+                            const struct tracked *node,
+                            struct dfs_datanode_info *ret_info);
 
 /* --- write.c ------------------------------------------------------------------------- */
 
@@ -562,6 +576,10 @@ void namenode_replica_reported(struct namenode *nn,
 void namenode_replica_corrupted(struct namenode *nn, struct replica *replica);
 void namenode_replica_overdue(struct namenode *nn, struct replica *replica);
 size_t namenode_block_stored(const struct block *block);
+/* Those of stored ones that count: on nodes in service. */
+size_t namenode_block_good(const struct block *block);
+/* Good ones that are enough while nodes with others are in maintenance. */
+uint32_t namenode_block_needed(const struct namenode *nn, const struct block *block);
 size_t namenode_block_in_flight(const struct block *block);
 uint32_t namenode_block_wanted(const struct block *block);
 /* Recounts a block's health, queues or takes it from repair, gives up surplus and corrupt replicas.
@@ -620,6 +638,12 @@ void namenode_node_liveness(struct namenode *nn, struct tracked *node);
 void namenode_nodes_excuse(struct namenode *nn, int64_t pause_ms);
 void namenode_nodes_housekeeping(struct namenode *nn);
 bool namenode_node_is_usable(const struct tracked *node);
+/* Holds nothing: not seen since the start, or given up. */
+bool namenode_node_is_gone(const struct tracked *node);
+/* The node of the endpoint, ABSENT when it is new; has this endpoint. */
+struct tracked *namenode_node_remember(struct namenode *nn, const struct endpoint *endpoint);
+/* Changes node->service, and with it the counts of its rack and its liveness timer. */
+void namenode_node_set_service(struct namenode *nn, struct tracked *node, int service);
 /* The node of a message of DatanodeTracker; NULL: refused already. */
 struct tracked *namenode_node_find(struct namenode *nn, uint64_t node_id, uint64_t session);
 void namenode_node_heard(struct namenode *nn, struct tracked *node);

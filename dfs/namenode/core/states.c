@@ -26,10 +26,11 @@ static const struct transition_row mode_rows[] = {
 const struct transition_table namenode_mode_table =
     TABLE("namenode_mode", mode_rows, mode_names, mode_event_names);
 
-/* A datanode as the namenode sees it. */
+/* A datanode as the namenode sees it; absent: known from the journal, not yet registered. */
 static const char *const tracked_names[] = {TRACKED_LIST(NAME_STRING)};
 static const char *const tracked_event_names[] = {TRACKED_EVENT_LIST(NAME_STRING)};
 static const struct transition_row tracked_rows[] = {
+    {TRACKED_ABSENT,   TRACKED_REGISTERED,      TRACKED_LIVE,     NULL},
     {TRACKED_LIVE,     TRACKED_HEARD,           TRACKED_LIVE,     NULL},
     {TRACKED_LIVE,     TRACKED_REGISTERED,      TRACKED_LIVE,     NULL},
     {TRACKED_LIVE,     TRACKED_SILENT,          TRACKED_STALE,    NULL},
@@ -94,7 +95,7 @@ const struct transition_table *namenode_table(size_t index)
 {
     static const struct transition_table *const tables[] = {
         &namenode_mode_table,  &namenode_tracked_table, &namenode_inode_table,
-        &namenode_block_table, &namenode_replica_table,
+        &namenode_block_table, &namenode_replica_table, &namenode_service_table,
     };
     return index < sizeof(tables) / sizeof(tables[0]) ? tables[index] : NULL;
 }

@@ -65,6 +65,8 @@ const struct setting namenode_setting_rows[] = {
      "From the end of safe mode to the first copy.", 0, DURATION_MAX_MS},
     {"dfs.repair_retry_ms", SETTING_MS, "5s",
      "Blocks that no datanode could take are tried again.", 1, DURATION_MAX_MS},
+    {"dfs.maintenance_min_replicas", SETTING_U64, "1",
+     "Replicas a block keeps elsewhere while a datanode is in maintenance.", 0, LIMIT_REPLICAS},
     {"dfs.copies_per_node", SETTING_U64, "2",
      "Copies a datanode sends, and takes, at a time.", 1, 1000},
     {"dfs.copy_timeout_ms", SETTING_MS, "120s",
@@ -104,6 +106,7 @@ static void read_sizes(const struct settings *from, struct namenode_settings *to
     to->mutations_max = settings_u64(from, "dfs.mutations_max");
     to->fences_max = settings_u64(from, "dfs.fences_max");
     to->safe_mode_ppm = number_of(from, "dfs.safe_mode_ppm");
+    to->maintenance_min_replicas = number_of(from, "dfs.maintenance_min_replicas");
     to->copies_per_node = number_of(from, "dfs.copies_per_node");
     to->deletes_per_heartbeat = number_of(from, "dfs.deletes_per_heartbeat");
 }

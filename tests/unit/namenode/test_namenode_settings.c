@@ -17,7 +17,7 @@ static struct fixture {
 
 /* Every field but the two names. */
 enum {
-    NUMBERS = 29
+    NUMBERS = 30
 };
 
 static void list_numbers(const struct namenode_settings *s, uint64_t *ret_numbers)
@@ -46,6 +46,7 @@ static void list_numbers(const struct namenode_settings *s, uint64_t *ret_number
         (uint64_t)s->safe_mode_ppm,
         (uint64_t)s->repair_start_ms,
         (uint64_t)s->repair_retry_ms,
+        (uint64_t)s->maintenance_min_replicas,
         (uint64_t)s->copies_per_node,
         (uint64_t)s->copy_timeout_ms,
         (uint64_t)s->pipeline_wait_ms,
