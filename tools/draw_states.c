@@ -38,7 +38,7 @@ int main(int argc, char **argv)
     static const struct transition_table *const tables[] = {
         &appmaster_job_table,    &appmaster_task_table,        &appmaster_attempt_table,
         &appmaster_worker_table, &nodemgr_container_table,     &nodemgr_registration_table,
-        &datanode_replica_table, &datanode_registration_table,
+        &datanode_replica_table, &datanode_registration_table, &datanode_volume_table,
     };
     int failed = 0;
     if (argc != 2) {

@@ -6,6 +6,7 @@ dfs_libdatanodecore_a_SOURCES = \
 	dfs/datanode/core/internal.h \
 	dfs/datanode/core/replicas.c \
 	dfs/datanode/core/session.c \
+	dfs/datanode/core/volumes.c \
 	dfs/datanode/core/work.c
 
 noinst_LIBRARIES += dfs/libdatanodedaemon.a
@@ -20,6 +21,8 @@ dfs_libdatanodedaemon_a_SOURCES = \
 	dfs/datanode/daemon/store_read.c \
 	dfs/datanode/daemon/store_scan.c \
 	dfs/datanode/daemon/watch.c \
+	dfs/datanode/daemon/volumes.c \
+	dfs/datanode/daemon/volumes.h \
 	dfs/datanode/daemon/work.c
 
 bin_PROGRAMS += bin/mr-datanode

@@ -1,6 +1,7 @@
 /*
  * datanode.c - the door of the datanode's machine: opening, dispatch, deadline, checks.
- * Owns struct datanode as a whole; its parts belong to replicas.c, work.c, session.c and changes.c.
+ * Owns struct datanode as a whole; its parts belong to volumes.c, replicas.c, work.c, session.c and
+ * changes.c.
  */
 #include "dfs/datanode/core/datanode.h"
 
@@ -15,6 +16,7 @@
 void datanode_settings_default(struct datanode_settings *settings)
 {
     *settings = (struct datanode_settings){
+        .bad_reads_max = 3,
         .reserve_bytes = 64 * MIB,
         .copies_max = 4,
         .receives_max = 64,
@@ -35,7 +37,9 @@ static bool settings_are_sound(const struct datanode_settings *s)
            s->receives_max <= DATANODE_TRANSFERS_MAX && s->report_part_blocks >= 1 &&
            s->report_part_blocks <= LIMIT_BLOCKS_PER_REPORT_PART && s->call_timeout_ms >= 1 &&
            s->retry_min_ms >= 1 && s->retry_max_ms >= s->retry_min_ms && s->scrub_pause_ms >= 0 &&
-           s->space_interval_ms >= 1 && s->reserve_bytes <= INT64_MAX;
+           s->space_interval_ms >= 1 && s->reserve_bytes <= INT64_MAX && s->bad_reads_max >= 1 &&
+           (s->volumes == NULL ||
+            (s->volumes_count >= 1 && s->volumes_count <= DATANODE_VOLUMES_MAX));
 }
 
 enum status datanode_open(const struct datanode_settings *settings,
@@ -54,6 +58,7 @@ enum status datanode_open(const struct datanode_settings *settings,
                settings->namenode_address.length);
     datanode->settings.namenode_address = slice_from_string(datanode->namenode_address);
     datanode->is_namenode_fixed = settings->namenode_address.length > 0;
+    datanode_volumes_open(datanode, settings);
     datanode->rng = rng_seed(seed);
     datanode->cluster_id = settings->cluster_id;
     datanode->replicas = map_u64_open();
@@ -73,7 +78,8 @@ uint64_t datanode_next_tag(struct datanode *datanode)
 static void start(struct datanode *datanode)
 {
     datanode->is_started = true;
-    datanode->space_due_ms = datanode->now_ms;
+    for (uint32_t i = 0; i < datanode->volumes_count; i++)
+        datanode->volumes[i].space_due_ms = datanode->now_ms;
     datanode->scrub_due_ms = datanode->now_ms;
     if (datanode->scrub_list.count == 0)
         return;
@@ -99,7 +105,14 @@ static void step_local(struct datanode *datanode,
         break;
     case DATANODE_LOCAL_BLOCK_CORRUPT: {
         const struct datanode_block *seen = event->data;
-        datanode_replica_is_bad(datanode, actions, seen->block.block_id);
+        datanode_replica_is_bad(datanode, actions, seen->block.block_id, seen->volume,
+                                seen->is_unreadable);
+        break;
+    }
+    case DATANODE_LOCAL_VOLUME_FAILED: {
+        const struct datanode_volume *seen = event->data;
+        datanode_volume_fail(datanode, actions, datanode_volume_get(datanode, seen->volume),
+                             seen->text);
         break;
     }
     case DATANODE_LOCAL_COUNT:
@@ -178,13 +191,15 @@ struct datanode_totals datanode_totals(const struct datanode *datanode)
         .copies_waiting = (uint32_t)datanode->copies_waiting.count,
         .changes_waiting = datanode->changes_waiting.count + datanode->changes_sent.count,
         .blocks_scrubbed = datanode->blocks_scrubbed,
-        .is_volume_failed = datanode->is_volume_failed,
+        .volumes = datanode->volumes_count,
+        .volumes_failed = datanode->volumes_failed,
     };
 }
 
 void datanode_check(const struct datanode *datanode)
 {
     datanode_replicas_check(datanode);
+    datanode_volumes_check(datanode);
     datanode_work_check(datanode);
     datanode_changes_check(datanode);
     bool has_session = datanode->registration == REGISTRATION_REPORTING ||

@@ -10,15 +10,17 @@
  *   DN-1  a replica is announced to the namenode only after it is on disk (SEALED), and every
  * change of SEALED, CORRUPT or gone that the namenode has not acknowledged is queued, in flight, or
  * covered by a full report that is still to be finished; DN-2  bytes reserved = the sum of the
- * lengths of RECEIVING replicas, and a block is let in only while free - reserved - reserve covers
- * it; DN-3  at most copies_max copies run, each begun from a SEALED replica, at most one for a
- * block; DN-4  a CORRUPT replica is never offered, copied or scrubbed, and leaves only by deletion;
- *   DN-5  at most one heartbeat, one registration, one report part and one list of changes are in
- * flight, and none of the last two without a session; DN-6  nothing is announced before the node's
- * cluster id is on disk; DN-7  used bytes = the sum of the lengths of all replicas that are on
- * disk.
+ * lengths of RECEIVING replicas, and a block is let in only on a volume whose free - reserved -
+ * reserve covers it; DN-3  at most copies_max copies run, each begun from a SEALED replica, at most
+ * one for a block; DN-4  a CORRUPT replica is never offered, copied or scrubbed, and leaves only by
+ * deletion; DN-5  at most one heartbeat, one registration, one report part and one list of changes
+ * are in flight, and none of the last two without a session; DN-6  nothing is announced before the
+ * node's cluster id is on disk; DN-7  used bytes = the sum of the lengths of all replicas that are
+ * on disk, for each volume and for all of them; DN-8  a FAILED volume never leaves that state,
+ * takes no block, and holds no replica but those that are still RECEIVING or DELETING.
  *
- * States: docs/states/datanode_replica.dot, datanode_registration.dot. Called from one thread.
+ * States: docs/states/datanode_replica.dot, datanode_registration.dot, datanode_volume.dot. Called
+ * from one thread.
  * Source: DESIGN of blocks in docs/protocols/data-plane.md; GFS (SOSP'03) 5.2 for checks and
  * scrubbing; the fsync study (ATC'20) for "a volume whose sync failed is not trusted again".
  */
@@ -63,12 +65,16 @@ enum datanode_registration_state {
     REGISTRATION_STATE_COUNT
 };
 
+/* The states of a volume are the protocol's: enum dfs_volume_state of lib/model/messages.h. */
+
 /* For the tests that check and draw them (docs/states/). */
 extern const struct transition_table datanode_replica_table;
 extern const struct transition_table datanode_registration_table;
+extern const struct transition_table datanode_volume_table;
 
 enum {
-    DATANODE_EXIT_REFUSED = 8 /* the process ends with it in REFUSED; docs/exit-codes.md */
+    DATANODE_EXIT_REFUSED = 8, /* the process ends with it in REFUSED; docs/exit-codes.md */
+    DATANODE_VOLUMES_MAX = 64
 };
 
 struct datanode_settings {
@@ -76,8 +82,11 @@ struct datanode_settings {
     uint64_t cluster_id;           /* from the VERSION file; 0: never registered */
     uint64_t incarnation;          /* grows with every start */
     struct slice namenode_address; /* "host:port", copied; empty: FIND_NAMENODE tells, each time */
-    uint64_t capacity_bytes;       /* what this node offers; 0: the size of its volume */
-    uint64_t reserve_bytes;        /* kept free on the volume; default 64 MiB */
+    const struct slice *volumes;   /* their folders, copied; NULL: one without a name */
+    size_t volumes_count;          /* up to DATANODE_VOLUMES_MAX; ignored without volumes */
+    uint32_t bad_reads_max;        /* a volume with so many unreadable blocks fails; default 3 */
+    uint64_t capacity_bytes;       /* what this node offers; 0: the size of its volumes */
+    uint64_t reserve_bytes;        /* kept free on each volume; default 64 MiB */
     uint32_t copies_max;           /* copies at a time; default 4 */
     uint32_t receives_max;         /* blocks received at a time; default 64 */
     uint32_t report_part_blocks;   /* blocks in one part of a full report; default 10,000 */
@@ -86,7 +95,7 @@ struct datanode_settings {
     int64_t call_timeout_ms;         /* one call to the namenode; default 10,000 */
     int64_t retry_min_ms;            /* first back-off; doubles; default 100 */
     int64_t retry_max_ms;            /* default 5,000 */
-    int64_t space_interval_ms; /* between two looks at the volume's free space; default 5,000 */
+    int64_t space_interval_ms;       /* between two looks at a volume's free space; default 5,000 */
 };
 
 /* All defaults above; node, cluster_id, incarnation and namenode_address are left zero. */
@@ -106,15 +115,19 @@ enum datanode_effect {
     /* data: datanode_block. Reads and checks every chunk at scrub rate; ERR_CORRUPT when one is
      * bad. */
     DATANODE_EFFECT_SCRUB_BLOCK,
-    /* data: datanode_identity. Writes the VERSION file, synced. */
+    /* data: datanode_identity. Writes the VERSION file of every volume, synced. Those that cannot
+     * be written are told by VOLUME_FAILED; OK when at least one could be. */
     DATANODE_EFFECT_SAVE_IDENTITY,
-    /* no data. Answer: datanode_space. */
+    /* data: datanode_volume. Answer: datanode_space; ERR_IO, ERR_NOT_FOUND: the volume is gone. */
     DATANODE_EFFECT_MEASURE_SPACE,
     /* no data. Answer: datanode_namenode. */
     DATANODE_EFFECT_FIND_NAMENODE,
     /* data: datanode_refusal. Tells a person why the process ends; ACTION_EXIT follows. No answer.
      */
     DATANODE_EFFECT_TELL_REFUSAL,
+    /* data: datanode_volume. It has failed: nothing is read from it or written to it any more. A
+     * person is told why. No answer. */
+    DATANODE_EFFECT_RETIRE_VOLUME,
     DATANODE_EFFECT_COUNT
 };
 
@@ -122,10 +135,12 @@ struct datanode_answer {
     uint64_t transfer;  /* the shell's number of this receive */
     enum status status; /* OK: go on, or, after its end, tell the writer so */
     struct slice text;  /* why not, for people */
+    uint32_t volume;    /* OK before the first byte: where the block is to go */
 };
 
 struct datanode_copy {
     struct dfs_block_info block;
+    uint32_t volume;
     const struct endpoint *targets; /* pipeline order */
     size_t targets_count;
 };
@@ -136,6 +151,13 @@ struct datanode_copied {
 
 struct datanode_block {
     struct dfs_block_info block;
+    uint32_t volume;
+    bool is_unreadable; /* BLOCK_CORRUPT: the disk could not read it, instead of reading it wrong */
+};
+
+struct datanode_volume {
+    uint32_t volume;
+    struct slice text; /* why it fails */
 };
 
 struct datanode_identity {
@@ -158,7 +180,7 @@ struct datanode_space {
 /* --- what the shell sees by itself (EVENT_LOCAL) -----------------------------------------------
  */
 enum datanode_local {
-    /* data: datanode_found. Before EVENT_START only: what the scan of the disk found. */
+    /* data: datanode_found. Before EVENT_START only, for each volume: what its scan found. */
     DATANODE_LOCAL_BLOCKS_FOUND,
     /* data: datanode_receive. Somebody wants to send a block: answered by ANSWER_RECEIVE. */
     DATANODE_LOCAL_RECEIVE_ASKED,
@@ -166,10 +188,13 @@ enum datanode_local {
     DATANODE_LOCAL_RECEIVE_DONE,
     /* data: datanode_block. A chunk did not match while it was served. */
     DATANODE_LOCAL_BLOCK_CORRUPT,
+    /* data: datanode_volume. It cannot be used any more; also before EVENT_START. */
+    DATANODE_LOCAL_VOLUME_FAILED,
     DATANODE_LOCAL_COUNT
 };
 
 struct datanode_found {
+    uint32_t volume;
     const struct dfs_block_info *blocks; /* whole, header checked */
     size_t blocks_count;
     const struct dfs_block_info *corrupt; /* quarantined, now or earlier */
@@ -186,7 +211,7 @@ struct datanode_received {
     uint64_t block_id;
     enum status
         status; /* OK: in place and synced; ERR_IO: the disk failed; else the sender's fault */
-    bool is_volume_failed; /* a sync failed: this volume takes no more writes until a restart */
+    bool is_volume_failed; /* a write or sync failed: the volume is not to be trusted any more */
     struct slice text;
 };
 
@@ -217,10 +242,13 @@ struct datanode_totals {
     uint32_t copies_waiting;
     uint64_t changes_waiting; /* not yet acknowledged by the namenode */
     uint64_t blocks_scrubbed;
-    bool is_volume_failed;
+    uint32_t volumes;
+    uint32_t volumes_failed;
 };
 
 struct datanode_totals datanode_totals(const struct datanode *datanode);
+/* One volume, as heartbeats tell of it; texts are borrowed. index: below totals.volumes. */
+struct dfs_volume_info datanode_volume_info(const struct datanode *datanode, uint32_t index);
 /* REPLICA_GONE when the block is not here. */
 enum datanode_replica_state datanode_replica_state(const struct datanode *datanode,
                                                    uint64_t block_id);

@@ -17,6 +17,22 @@ enum {
 
 #define DATANODE_NEVER INT64_MAX
 
+/* One disk, or one folder that is taken for one. volumes.c. */
+struct volume {
+    int state; /* enum dfs_volume_state; changed by volume_apply only */
+    uint32_t index;
+    struct slice directory; /* in the machine's arena, as is failure */
+    struct slice failure;   /* why it FAILED */
+    uint64_t volume_bytes;  /* as measured last */
+    uint64_t volume_free_bytes;
+    uint64_t used_bytes;
+    uint64_t reserved_bytes;
+    uint64_t block_count; /* good replicas */
+    uint32_t bad_reads;
+    int64_t space_due_ms;
+    uint64_t space_tag; /* of the measurement that runs; 0: none */
+};
+
 /* What the namenode has acknowledged about a replica in this session. */
 enum replica_known {
     KNOWN_NOTHING,
@@ -26,14 +42,15 @@ enum replica_known {
 
 struct replica {
     struct dfs_block_info block;
+    struct volume *volume;
     int state; /* enum datanode_replica_state; changed by datanode_replica_apply only */
     enum replica_known known;
-    uint64_t transfer;      /* RECEIVING: the shell's number */
-    uint64_t copy_tag;      /* COPYING: of the effect */
-    uint64_t report_serial; /* the last full report that listed it */
-    int64_t verified_ms;    /* when its bytes were last seen to be right */
-    bool is_quarantining;   /* CORRUPT: its files are being moved */
-    bool is_delete_wanted;  /* CORRUPT: delete when they have been moved */
+    uint64_t transfer;       /* RECEIVING: the shell's number */
+    uint64_t copy_tag;       /* COPYING: of the effect */
+    uint64_t report_serial;  /* the last full report that listed it */
+    int64_t verified_ms;     /* when its bytes were last seen to be right */
+    uint64_t quarantine_tag; /* CORRUPT: its files are being moved; 0: they are not */
+    bool is_delete_wanted;   /* CORRUPT: delete when they have been moved */
     struct list_node in_replicas;
     struct list_node in_scrub; /* SEALED and COPYING only */
 };
@@ -80,6 +97,7 @@ enum effect_use {
 struct pending {
     enum effect_use use;
     uint64_t block_id;
+    uint32_t volume;
 };
 
 struct datanode {
@@ -90,20 +108,18 @@ struct datanode {
     uint64_t next_tag;
     bool is_started;
     bool is_stopping;
-    bool is_volume_failed;
-    bool has_space; /* the volume has been measured */
 
     struct map_u64 *replicas; /* block id to struct replica */
     struct list replica_list; /* in the order they came */
     struct list scrub_list;   /* longest unverified first */
     uint64_t reserved_bytes;
     uint64_t used_bytes;
-    uint64_t volume_bytes;
-    uint64_t volume_free_bytes;
     uint32_t receives;
     uint64_t corrupt_count;
-    int64_t space_due_ms;
-    uint64_t space_tag;
+
+    struct volume volumes[DATANODE_VOLUMES_MAX];
+    uint32_t volumes_count;
+    uint32_t volumes_failed;
 
     struct map_u64 *pending; /* tag to struct pending */
     struct list copies_waiting;
@@ -147,14 +163,47 @@ uint64_t datanode_ask_effect(struct datanode *datanode,
                              struct actions *actions,
                              enum effect_use use,
                              uint64_t block_id,
+                             uint32_t volume,
                              enum datanode_effect effect,
                              const void *data);
+
+/* --- volumes.c ---------------------------------------------------------------------------------
+ */
+void datanode_volumes_open(struct datanode *datanode, const struct datanode_settings *settings);
+struct volume *datanode_volume_get(struct datanode *datanode, uint32_t index);
+/* What a writer may still get, and what there is in all. */
+uint64_t datanode_free_bytes(const struct datanode *datanode);
+uint64_t datanode_capacity_bytes(const struct datanode *datanode);
+/* True when one has been measured, or none is left to be. */
+bool datanode_volumes_are_known(const struct datanode *datanode);
+/* NULL: none has so much room. */
+struct volume *datanode_volume_choose(struct datanode *datanode, uint64_t bytes);
+void datanode_volume_adjust(struct volume *volume, uint64_t more_bytes, uint64_t less_bytes);
+void datanode_volume_measured(struct datanode *datanode,
+                              struct actions *actions,
+                              uint32_t index,
+                              const struct event *event);
+/* Retires it, with all its replicas; nothing happens when it has failed before. */
+void datanode_volume_fail(struct datanode *datanode,
+                          struct actions *actions,
+                          struct volume *volume,
+                          struct slice why);
+/* A write found it full, whatever was measured last. */
+void datanode_volume_is_full(struct datanode *datanode,
+                             struct actions *actions,
+                             struct volume *volume);
+/* One more of its blocks could not be read. */
+void datanode_volume_bad_read(struct datanode *datanode,
+                              struct actions *actions,
+                              struct volume *volume);
+void datanode_volumes_pump(struct datanode *datanode, struct actions *actions);
+int64_t datanode_volumes_deadline_ms(const struct datanode *datanode);
+void datanode_volumes_check(const struct datanode *datanode);
 
 /* --- replicas.c --------------------------------------------------------------------------------
  */
 struct replica *datanode_replica_get(const struct datanode *datanode, uint64_t block_id);
 bool datanode_replica_is_good(const struct replica *replica);
-uint64_t datanode_free_bytes(const struct datanode *datanode);
 void datanode_replicas_found(struct datanode *datanode,
                              struct actions *actions,
                              const struct datanode_found *found);
@@ -164,8 +213,19 @@ void datanode_receive_asked(struct datanode *datanode,
 void datanode_receive_done(struct datanode *datanode,
                            struct actions *actions,
                            const struct datanode_received *received);
-/* Takes a replica out of service; nothing happens unless it is in service. */
-void datanode_replica_is_bad(struct datanode *datanode, struct actions *actions, uint64_t block_id);
+/*
+ * Takes a replica out of service; nothing happens unless it is in service on that volume.
+ * is_unreadable: counts against the volume.
+ */
+void datanode_replica_is_bad(struct datanode *datanode,
+                             struct actions *actions,
+                             uint64_t block_id,
+                             uint32_t volume,
+                             bool is_unreadable);
+/* Lets go of all that was on it. */
+void datanode_replicas_lose_volume(struct datanode *datanode,
+                                   struct actions *actions,
+                                   struct volume *volume);
 void datanode_replica_copy_started(struct datanode *datanode,
                                    struct actions *actions,
                                    struct replica *replica,
@@ -179,10 +239,11 @@ void datanode_delete_asked(struct datanode *datanode, struct actions *actions, u
 void datanode_delete_done(struct datanode *datanode,
                           struct actions *actions,
                           uint64_t block_id,
-                          enum status status);
+                          const struct event *event);
 void datanode_quarantine_done(struct datanode *datanode,
                               struct actions *actions,
-                              uint64_t block_id);
+                              uint64_t block_id,
+                              const struct event *event);
 void datanode_replicas_check(const struct datanode *datanode);
 void datanode_replicas_close(struct datanode *datanode);
 

@@ -23,7 +23,8 @@
  X(REPLICA_SEEN_CORRUPT, "SEEN_CORRUPT")                                                           \
  X(REPLICA_DELETE_ASKED, "DELETE_ASKED")                                                           \
  X(REPLICA_DELETED, "DELETED")                                                                     \
- X(REPLICA_DELETE_FAILED, "DELETE_FAILED")
+ X(REPLICA_DELETE_FAILED, "DELETE_FAILED")                                                         \
+ X(REPLICA_VOLUME_LOST, "VOLUME_LOST")
 
 enum replica_event {
 #define EVENT_ENUM(constant, name) constant,
@@ -44,9 +45,22 @@ static const char *const replica_state_names[REPLICA_STATE_COUNT] = {
 #undef REPLICA_STATE_NAME
 };
 
-static void on_disk(struct datanode *datanode, struct replica *replica)
+static void add_used(struct datanode *datanode, const struct replica *replica)
 {
     datanode->used_bytes += replica->block.length;
+    replica->volume->used_bytes += replica->block.length;
+}
+
+static void subtract_used(struct datanode *datanode, const struct replica *replica)
+{
+    datanode->used_bytes -= replica->block.length;
+    replica->volume->used_bytes -= replica->block.length;
+}
+
+static void on_disk(struct datanode *datanode, struct replica *replica)
+{
+    add_used(datanode, replica);
+    replica->volume->block_count++;
     list_append(&datanode->scrub_list, &replica->in_scrub, replica);
 }
 
@@ -63,13 +77,14 @@ static void take_found_corrupt(void *object, void *context)
 {
     const struct datanode_context *c = context;
     struct replica *replica = object;
-    c->datanode->used_bytes += replica->block.length;
+    add_used(c->datanode, replica);
     c->datanode->corrupt_count++;
 }
 
 static void release_reservation(struct datanode *datanode, const struct replica *replica)
 {
     datanode->reserved_bytes -= replica->block.length;
+    replica->volume->reserved_bytes -= replica->block.length;
     datanode->receives--;
 }
 
@@ -82,10 +97,7 @@ static void take_received(void *object, void *context)
     replica->verified_ms = datanode->now_ms;
     on_disk(datanode, replica);
     /* The volume is measured now and then only; until then count what has come. */
-    if (datanode->volume_free_bytes > replica->block.length)
-        datanode->volume_free_bytes -= replica->block.length;
-    else
-        datanode->volume_free_bytes = 0;
+    datanode_volume_adjust(replica->volume, 0, replica->block.length);
     datanode_change_note(datanode, CHANGE_RECEIVED, replica->block);
 }
 
@@ -95,29 +107,44 @@ static void drop_receive(void *object, void *context)
     release_reservation(c->datanode, object);
 }
 
+/* For an effect that works on its files. */
+static struct datanode_block *describe(const struct replica *replica, struct actions *actions)
+{
+    struct datanode_block *data = ARENA_NEW(actions->arena, struct datanode_block);
+    data->block = replica->block;
+    data->volume = replica->volume->index;
+    return data;
+}
+
+static void leave_service(struct replica *replica)
+{
+    replica->volume->block_count--;
+    list_remove(&replica->in_scrub);
+}
+
 static void take_corrupt(void *object, void *context)
 {
     const struct datanode_context *c = context;
     struct replica *replica = object;
-    list_remove(&replica->in_scrub);
+    leave_service(replica);
     c->datanode->corrupt_count++;
-    struct datanode_block *data = ARENA_NEW(c->actions->arena, struct datanode_block);
-    data->block = replica->block;
-    (void)datanode_ask_effect(c->datanode, c->actions, USE_QUARANTINE, replica->block.block_id,
-                              DATANODE_EFFECT_QUARANTINE_BLOCK, data);
-    replica->is_quarantining = true;
+    replica->quarantine_tag = datanode_ask_effect(
+        c->datanode, c->actions, USE_QUARANTINE, replica->block.block_id, replica->volume->index,
+        DATANODE_EFFECT_QUARANTINE_BLOCK, describe(replica, c->actions));
     datanode_change_note(c->datanode, CHANGE_CORRUPT, replica->block);
 }
 
-static void ask_delete(void *object, void *context)
+static void ask_delete(struct replica *replica, const struct datanode_context *context)
 {
-    const struct datanode_context *c = context;
-    struct replica *replica = object;
-    list_remove(&replica->in_scrub);
-    struct datanode_block *data = ARENA_NEW(c->actions->arena, struct datanode_block);
-    data->block = replica->block;
-    (void)datanode_ask_effect(c->datanode, c->actions, USE_DELETE, replica->block.block_id,
-                              DATANODE_EFFECT_DELETE_BLOCK, data);
+    (void)datanode_ask_effect(context->datanode, context->actions, USE_DELETE,
+                              replica->block.block_id, replica->volume->index,
+                              DATANODE_EFFECT_DELETE_BLOCK, describe(replica, context->actions));
+}
+
+static void leave_good(void *object, void *context)
+{
+    leave_service(object);
+    ask_delete(object, context);
 }
 
 static void leave_corrupt(void *object, void *context)
@@ -131,8 +158,27 @@ static void take_deleted(void *object, void *context)
 {
     const struct datanode_context *c = context;
     const struct replica *replica = object;
-    c->datanode->used_bytes -= replica->block.length;
-    c->datanode->volume_free_bytes += replica->block.length;
+    subtract_used(c->datanode, replica);
+    datanode_volume_adjust(replica->volume, replica->block.length, 0);
+    datanode_change_note(c->datanode, CHANGE_DELETED, replica->block);
+}
+
+/* It may still be on the disk, but nobody may count on it. */
+static void lose_good(void *object, void *context)
+{
+    const struct datanode_context *c = context;
+    struct replica *replica = object;
+    leave_service(replica);
+    subtract_used(c->datanode, replica);
+    datanode_change_note(c->datanode, CHANGE_DELETED, replica->block);
+}
+
+static void lose_corrupt(void *object, void *context)
+{
+    const struct datanode_context *c = context;
+    const struct replica *replica = object;
+    c->datanode->corrupt_count--;
+    subtract_used(c->datanode, replica);
     datanode_change_note(c->datanode, CHANGE_DELETED, replica->block);
 }
 
@@ -152,11 +198,14 @@ static const struct transition_row replica_rows[] = {
     {REPLICA_RECEIVING, REPLICA_RECEIVE_FAILED, REPLICA_GONE,     drop_receive      },
     {REPLICA_SEALED,    REPLICA_COPY_STARTED,   REPLICA_COPYING,  NULL              },
     {REPLICA_SEALED,    REPLICA_SEEN_CORRUPT,   REPLICA_CORRUPT,  take_corrupt      },
-    {REPLICA_SEALED,    REPLICA_DELETE_ASKED,   REPLICA_DELETING, ask_delete        },
+    {REPLICA_SEALED,    REPLICA_DELETE_ASKED,   REPLICA_DELETING, leave_good        },
+    {REPLICA_SEALED,    REPLICA_VOLUME_LOST,    REPLICA_GONE,     lose_good         },
     {REPLICA_COPYING,   REPLICA_COPY_ENDED,     REPLICA_SEALED,   NULL              },
     {REPLICA_COPYING,   REPLICA_SEEN_CORRUPT,   REPLICA_CORRUPT,  take_corrupt      },
-    {REPLICA_COPYING,   REPLICA_DELETE_ASKED,   REPLICA_DELETING, ask_delete        },
+    {REPLICA_COPYING,   REPLICA_DELETE_ASKED,   REPLICA_DELETING, leave_good        },
+    {REPLICA_COPYING,   REPLICA_VOLUME_LOST,    REPLICA_GONE,     lose_good         },
     {REPLICA_CORRUPT,   REPLICA_DELETE_ASKED,   REPLICA_DELETING, leave_corrupt     },
+    {REPLICA_CORRUPT,   REPLICA_VOLUME_LOST,    REPLICA_GONE,     lose_corrupt      },
     {REPLICA_DELETING,  REPLICA_DELETED,        REPLICA_GONE,     take_deleted      },
     {REPLICA_DELETING,  REPLICA_DELETE_FAILED,  REPLICA_CORRUPT,  keep_undeleted    },
 };
@@ -181,28 +230,13 @@ bool datanode_replica_is_good(const struct replica *replica)
     return replica->state == REPLICA_SEALED || replica->state == REPLICA_COPYING;
 }
 
-static uint64_t bytes_left(uint64_t bytes, uint64_t taken)
-{
-    return bytes > taken ? bytes - taken : 0;
-}
-
-uint64_t datanode_free_bytes(const struct datanode *datanode)
-{
-    if (!datanode->has_space || datanode->is_volume_failed)
-        return 0;
-    uint64_t free_bytes = bytes_left(datanode->volume_free_bytes, datanode->settings.reserve_bytes);
-    if (datanode->settings.capacity_bytes != 0) {
-        uint64_t offered = bytes_left(datanode->settings.capacity_bytes, datanode->used_bytes);
-        if (offered < free_bytes)
-            free_bytes = offered;
-    }
-    return bytes_left(free_bytes, datanode->reserved_bytes);
-}
-
-static struct replica *replica_new(struct datanode *datanode, struct dfs_block_info block)
+static struct replica *replica_new(struct datanode *datanode,
+                                   struct dfs_block_info block,
+                                   struct volume *volume)
 {
     struct replica *replica = MEM_NEW(struct replica);
     replica->block = block;
+    replica->volume = volume;
     list_append(&datanode->replica_list, &replica->in_replicas, replica);
     (void)map_u64_put(datanode->replicas, block.block_id, replica); /* callers saw it absent */
     return replica;
@@ -240,16 +274,18 @@ void datanode_replicas_found(struct datanode *datanode,
                              const struct datanode_found *found)
 {
     CHECK(!datanode->is_started);
+    struct volume *volume = datanode_volume_get(datanode, found->volume);
+    CHECK(volume->state != VOLUME_FAILED);
     for (size_t i = 0; i < found->blocks_count; i++) {
         CHECK(datanode_replica_get(datanode, found->blocks[i].block_id) == NULL);
-        struct replica *replica = replica_new(datanode, found->blocks[i]);
+        struct replica *replica = replica_new(datanode, found->blocks[i], volume);
         CHECK(replica_apply(datanode, actions, replica, REPLICA_FOUND));
     }
     for (size_t i = 0; i < found->corrupt_count; i++) {
         /* A good copy that came after the bad one was taken out of service wins. */
         if (datanode_replica_get(datanode, found->corrupt[i].block_id) != NULL)
             continue;
-        struct replica *replica = replica_new(datanode, found->corrupt[i]);
+        struct replica *replica = replica_new(datanode, found->corrupt[i], volume);
         CHECK(replica_apply(datanode, actions, replica, REPLICA_FOUND_CORRUPT));
     }
 }
@@ -260,10 +296,12 @@ void datanode_replicas_found(struct datanode *datanode,
 static void answer_receive(struct actions *actions,
                            uint64_t transfer,
                            enum status status,
-                           struct slice text)
+                           struct slice text,
+                           uint32_t volume)
 {
     struct datanode_answer *answer = ARENA_NEW(actions->arena, struct datanode_answer);
     answer->transfer = transfer;
+    answer->volume = volume;
     answer->status = status;
     answer->text = arena_copy(actions->arena, text);
     actions_effect(actions, 0, DATANODE_EFFECT_ANSWER_RECEIVE, answer);
@@ -276,8 +314,8 @@ static enum status judge_receive(const struct datanode *datanode,
     *ret_text = "the datanode is not serving";
     if (!datanode->is_started || datanode->is_stopping)
         return ERR_UNAVAILABLE;
-    *ret_text = "a sync failed on this volume; it takes no writes until the datanode is restarted";
-    if (datanode->is_volume_failed)
+    *ret_text = "every volume of this datanode has failed";
+    if (datanode->volumes_failed == datanode->volumes_count)
         return ERR_IO;
     *ret_text = "the block id is zero";
     if (block->block_id == 0)
@@ -288,8 +326,8 @@ static enum status judge_receive(const struct datanode *datanode,
     *ret_text = "the datanode is receiving as many blocks as it may";
     if (datanode->receives >= datanode->settings.receives_max)
         return ERR_BUSY;
-    *ret_text = "the datanode has not yet measured its volume";
-    if (!datanode->has_space)
+    *ret_text = "the datanode has not yet measured its volumes";
+    if (!datanode_volumes_are_known(datanode))
         return ERR_BUSY;
     *ret_text = "the block does not fit beside what is reserved";
     if (block->length > datanode_free_bytes(datanode))
@@ -304,14 +342,24 @@ void datanode_receive_asked(struct datanode *datanode,
 {
     const char *text;
     enum status status = judge_receive(datanode, &receive->block, &text);
+    struct volume *volume = NULL;
     if (status == OK) {
-        struct replica *replica = replica_new(datanode, receive->block);
+        volume = datanode_volume_choose(datanode, receive->block.length);
+        if (volume == NULL) {
+            status = ERR_NO_SPACE;
+            text = "no single volume has room for the block beside what is reserved";
+        }
+    }
+    if (volume != NULL) {
+        struct replica *replica = replica_new(datanode, receive->block, volume);
         replica->transfer = receive->transfer;
         datanode->reserved_bytes += receive->block.length;
+        volume->reserved_bytes += receive->block.length;
         datanode->receives++;
         trace_emit(actions->trace, "replica %016" PRIx64 " RECEIVING", receive->block.block_id);
     }
-    answer_receive(actions, receive->transfer, status, slice_from_string(text));
+    answer_receive(actions, receive->transfer, status, slice_from_string(text),
+                   volume == NULL ? 0 : volume->index);
 }
 
 void datanode_receive_done(struct datanode *datanode,
@@ -323,23 +371,55 @@ void datanode_receive_done(struct datanode *datanode,
     CHECK(replica != NULL);
     CHECK(replica->state == REPLICA_RECEIVING);
     CHECK(replica->transfer == received->transfer);
-    if (received->is_volume_failed && !datanode->is_volume_failed) {
-        datanode->is_volume_failed = true;
-        trace_emit(actions->trace, "volume FAILED");
+    if (received->is_volume_failed)
+        datanode_volume_fail(
+            datanode, actions, replica->volume,
+            arena_format(actions->arena, "a write failed: %.*s", SLICE_ARGS(received->text)));
+    else if (received->status == ERR_NO_SPACE)
+        datanode_volume_is_full(datanode, actions, replica->volume);
+    enum status status = received->status;
+    struct slice text = received->text;
+    if (status == OK && replica->volume->state == VOLUME_FAILED) {
+        status = ERR_IO; /* it failed while this block was coming in */
+        text = slice_from_string("the volume that received the block has failed");
     }
-    enum replica_event event = received->status == OK ? REPLICA_RECEIVED : REPLICA_RECEIVE_FAILED;
-    CHECK(replica_apply(datanode, actions, replica, event));
-    answer_receive(actions, received->transfer, received->status, received->text);
+    uint32_t volume = replica->volume->index;
+    CHECK(replica_apply(datanode, actions, replica,
+                        status == OK ? REPLICA_RECEIVED : REPLICA_RECEIVE_FAILED));
+    answer_receive(actions, received->transfer, status, text, volume);
 }
 
 /* --- leaving -----------------------------------------------------------------------------------
  */
 
-void datanode_replica_is_bad(struct datanode *datanode, struct actions *actions, uint64_t block_id)
+void datanode_replica_is_bad(struct datanode *datanode,
+                             struct actions *actions,
+                             uint64_t block_id,
+                             uint32_t volume,
+                             bool is_unreadable)
 {
     struct replica *replica = datanode_replica_get(datanode, block_id);
-    if (replica != NULL && datanode_replica_is_good(replica))
-        CHECK(replica_apply(datanode, actions, replica, REPLICA_SEEN_CORRUPT));
+    if (replica == NULL || replica->volume->index != volume || !datanode_replica_is_good(replica))
+        return;
+    CHECK(replica_apply(datanode, actions, replica, REPLICA_SEEN_CORRUPT));
+    if (is_unreadable)
+        datanode_volume_bad_read(datanode, actions, datanode_volume_get(datanode, volume));
+}
+
+/* What is being received or deleted there ends by itself, and is let go then. */
+void datanode_replicas_lose_volume(struct datanode *datanode,
+                                   struct actions *actions,
+                                   struct volume *volume)
+{
+    struct list_node *next;
+    for (struct list_node *n = datanode->replica_list.first; n != NULL; n = next) {
+        struct replica *replica = n->object;
+        next = n->next;
+        if (replica->volume != volume || replica->state == REPLICA_RECEIVING ||
+            replica->state == REPLICA_DELETING)
+            continue;
+        CHECK(replica_apply(datanode, actions, replica, REPLICA_VOLUME_LOST));
+    }
 }
 
 void datanode_replica_copy_started(struct datanode *datanode,
@@ -369,7 +449,7 @@ void datanode_delete_asked(struct datanode *datanode, struct actions *actions, u
         datanode_change_note(datanode, CHANGE_DELETED, block);
         return;
     }
-    if (replica->is_quarantining) {
+    if (replica->quarantine_tag != 0) {
         replica->is_delete_wanted = true;
         return;
     }
@@ -382,22 +462,38 @@ void datanode_delete_asked(struct datanode *datanode, struct actions *actions, u
 void datanode_delete_done(struct datanode *datanode,
                           struct actions *actions,
                           uint64_t block_id,
-                          enum status status)
+                          const struct event *event)
 {
     struct replica *replica = datanode_replica_get(datanode, block_id);
     CHECK(replica != NULL); /* a DELETING replica leaves by this door only */
-    enum replica_event event = status == OK ? REPLICA_DELETED : REPLICA_DELETE_FAILED;
-    CHECK(replica_apply(datanode, actions, replica, event));
+    struct volume *volume = replica->volume;
+    if (event->status == ERR_IO)
+        datanode_volume_fail(datanode, actions, volume,
+                             arena_format(actions->arena, "a block could not be deleted: %.*s",
+                                          SLICE_ARGS(event->text)));
+    bool is_gone = event->status == OK || volume->state == VOLUME_FAILED;
+    CHECK(replica_apply(datanode, actions, replica,
+                        is_gone ? REPLICA_DELETED : REPLICA_DELETE_FAILED));
 }
 
 /* A file that cannot be moved stays where it is: out of service by its state, found again by its
  * CRC. */
-void datanode_quarantine_done(struct datanode *datanode, struct actions *actions, uint64_t block_id)
+void datanode_quarantine_done(struct datanode *datanode,
+                              struct actions *actions,
+                              uint64_t block_id,
+                              const struct event *event)
 {
     struct replica *replica = datanode_replica_get(datanode, block_id);
-    CHECK(replica != NULL);
+    if (replica == NULL || replica->quarantine_tag != event->tag)
+        return; /* it went with its volume */
     CHECK(replica->state == REPLICA_CORRUPT);
-    replica->is_quarantining = false;
+    replica->quarantine_tag = 0;
+    if (event->status == ERR_IO) {
+        datanode_volume_fail(datanode, actions, replica->volume,
+                             arena_format(actions->arena, "a block could not be moved: %.*s",
+                                          SLICE_ARGS(event->text)));
+        return;
+    }
     if (replica->is_delete_wanted)
         CHECK(replica_apply(datanode, actions, replica, REPLICA_DELETE_ASKED));
 }
@@ -432,7 +528,9 @@ void datanode_replicas_check(const struct datanode *datanode)
             corrupt++;
         CHECK(list_node_is_listed(&replica->in_scrub) ==
               datanode_replica_is_good(replica)); /* DN-4 */
-        CHECK(!replica->is_quarantining || replica->state == REPLICA_CORRUPT);
+        CHECK(replica->quarantine_tag == 0 || replica->state == REPLICA_CORRUPT);
+        CHECK(replica->volume->state != VOLUME_FAILED || replica->state == REPLICA_RECEIVING ||
+              replica->state == REPLICA_DELETING); /* DN-8 */
     }
     CHECK(map_u64_count(datanode->replicas) == datanode->replica_list.count);
     CHECK(reserved == datanode->reserved_bytes); /* DN-2 */

@@ -70,14 +70,15 @@ static void save_identity(void *object, void *context)
     const struct datanode_context *c = context;
     struct datanode_identity *data = ARENA_NEW(c->actions->arena, struct datanode_identity);
     data->cluster_id = datanode->saving_cluster_id;
-    (void)datanode_ask_effect(datanode, c->actions, USE_SAVE_IDENTITY, 0,
+    (void)datanode_ask_effect(datanode, c->actions, USE_SAVE_IDENTITY, 0, 0,
                               DATANODE_EFFECT_SAVE_IDENTITY, data);
 }
 
 static void find_namenode(void *object, void *context)
 {
     const struct datanode_context *c = context;
-    (void)datanode_ask_effect(object, c->actions, USE_FIND, 0, DATANODE_EFFECT_FIND_NAMENODE, NULL);
+    (void)datanode_ask_effect(object, c->actions, USE_FIND, 0, 0, DATANODE_EFFECT_FIND_NAMENODE,
+                              NULL);
 }
 
 static void cancel_lane(struct lane *lane, struct actions *actions)
@@ -210,19 +211,13 @@ static void lane_call(struct datanode *datanode,
 /* --- sending -----------------------------------------------------------------------------------
  */
 
-static uint64_t capacity_bytes(const struct datanode *datanode)
-{
-    return datanode->settings.capacity_bytes != 0 ? datanode->settings.capacity_bytes
-                                                  : datanode->volume_bytes;
-}
-
 static void send_register(struct datanode *datanode, struct actions *actions)
 {
     struct dfs_register_datanode_request request = {
         .node = datanode->settings.node,
         .cluster_id = datanode->cluster_id,
         .incarnation = datanode->settings.incarnation,
-        .capacity_bytes = capacity_bytes(datanode),
+        .capacity_bytes = datanode_capacity_bytes(datanode),
     };
     registration_apply(datanode, actions, REGISTRATION_ASK);
     lane_call(datanode, actions, &datanode->register_lane,
@@ -232,10 +227,16 @@ static void send_register(struct datanode *datanode, struct actions *actions)
 
 static void send_heartbeat(struct datanode *datanode, struct actions *actions)
 {
+    struct dfs_volume_info *volumes =
+        ARENA_ARRAY(actions->arena, struct dfs_volume_info, datanode->volumes_count);
+    for (uint32_t i = 0; i < datanode->volumes_count; i++)
+        volumes[i] = datanode_volume_info(datanode, i);
     struct dfs_datanode_heartbeat_request request = {
         .node_id = datanode->settings.node.node_id,
         .session = datanode->session,
-        .capacity_bytes = capacity_bytes(datanode),
+        .volumes = volumes,
+        .volumes_count = datanode->volumes_count,
+        .capacity_bytes = datanode_capacity_bytes(datanode),
         .used_bytes = datanode->used_bytes,
         .free_bytes = datanode_free_bytes(datanode),
         .transfers_active = datanode->receives + (uint32_t)datanode->copies_running.count,
@@ -288,7 +289,7 @@ void datanode_session_pump(struct datanode *datanode, struct actions *actions)
 {
     if (datanode->is_stopping)
         return;
-    if (datanode->registration == REGISTRATION_NONE && datanode->has_space &&
+    if (datanode->registration == REGISTRATION_NONE && datanode_volumes_are_known(datanode) &&
         lane_is_ready(datanode, &datanode->register_lane)) {
         if (datanode->is_namenode_fixed)
             send_register(datanode, actions);
@@ -319,7 +320,7 @@ int64_t datanode_session_deadline_ms(const struct datanode *datanode)
     int64_t deadline_ms = DATANODE_NEVER;
     if (datanode->is_stopping)
         return deadline_ms;
-    if (datanode->registration == REGISTRATION_NONE && datanode->has_space)
+    if (datanode->registration == REGISTRATION_NONE && datanode_volumes_are_known(datanode))
         deadline_ms = lane_deadline_ms(&datanode->register_lane, deadline_ms);
     if (!has_session(datanode))
         return deadline_ms;

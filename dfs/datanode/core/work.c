@@ -1,5 +1,5 @@
 /*
- * work.c - what the disk is to do next: copies for repair, scrubbing, a look at the free space.
+ * work.c - what the disks are to do next: copies for repair, scrubbing.
  * Owns the copy jobs, the pending effects and the scrubber's pace.
  * Invariant: DN-3 at most copies_max copies run, at most one job for a block.
  */
@@ -14,12 +14,14 @@ uint64_t datanode_ask_effect(struct datanode *datanode,
                              struct actions *actions,
                              enum effect_use use,
                              uint64_t block_id,
+                             uint32_t volume,
                              enum datanode_effect effect,
                              const void *data)
 {
     struct pending *pending = MEM_NEW(struct pending);
     pending->use = use;
     pending->block_id = block_id;
+    pending->volume = volume;
     uint64_t tag = datanode_next_tag(datanode);
     (void)map_u64_put(datanode->pending, tag, pending); /* tags are new */
     actions_effect(actions, tag, (int)effect, data);
@@ -79,9 +81,10 @@ static void copy_start(struct datanode *datanode, struct actions *actions, struc
         message_copy(&dfs_datanode_command_type, job->command, actions->arena);
     struct datanode_copy *copy = ARENA_NEW(actions->arena, struct datanode_copy);
     copy->block = command->block;
+    copy->volume = replica->volume->index;
     copy->targets = command->targets;
     copy->targets_count = command->targets_count;
-    job->tag = datanode_ask_effect(datanode, actions, USE_COPY, job->block_id,
+    job->tag = datanode_ask_effect(datanode, actions, USE_COPY, job->block_id, copy->volume,
                                    DATANODE_EFFECT_COPY_BLOCK, copy);
     datanode_replica_copy_started(datanode, actions, replica, job->tag);
     list_append(&datanode->copies_running, &job->in_list, job);
@@ -90,6 +93,7 @@ static void copy_start(struct datanode *datanode, struct actions *actions, struc
 static void copy_done(struct datanode *datanode,
                       struct actions *actions,
                       uint64_t block_id,
+                      uint32_t volume,
                       const struct event *event)
 {
     struct copy_job *job = map_u64_get(datanode->copy_jobs, block_id);
@@ -97,8 +101,8 @@ static void copy_done(struct datanode *datanode,
     CHECK(job->tag == event->tag);
     copy_job_free(datanode, job);
     trace_emit(actions->trace, "copy %016" PRIx64 " %s", block_id, status_name(event->status));
-    if (event->status == ERR_CORRUPT)
-        datanode_replica_is_bad(datanode, actions, block_id);
+    if (event->status == ERR_CORRUPT || event->status == ERR_IO)
+        datanode_replica_is_bad(datanode, actions, block_id, volume, event->status == ERR_IO);
     datanode_replica_copy_ended(datanode, actions, block_id, event->tag);
 }
 
@@ -139,8 +143,9 @@ static void scrub_pump(struct datanode *datanode, struct actions *actions)
     const struct replica *oldest = datanode->scrub_list.first->object;
     struct datanode_block *data = ARENA_NEW(actions->arena, struct datanode_block);
     data->block = oldest->block;
+    data->volume = oldest->volume->index;
     datanode->scrub_tag = datanode_ask_effect(datanode, actions, USE_SCRUB, oldest->block.block_id,
-                                              DATANODE_EFFECT_SCRUB_BLOCK, data);
+                                              data->volume, DATANODE_EFFECT_SCRUB_BLOCK, data);
     /* The pace is kept here: the next one begins when the rate has paid for this one. */
     uint64_t rate = datanode->settings.scrub_bytes_per_second;
     uint64_t cost_ms =
@@ -151,51 +156,23 @@ static void scrub_pump(struct datanode *datanode, struct actions *actions)
 static void scrub_done(struct datanode *datanode,
                        struct actions *actions,
                        uint64_t block_id,
+                       uint32_t volume,
                        const struct event *event)
 {
     CHECK(datanode->scrub_tag == event->tag);
     datanode->scrub_tag = 0;
     datanode->blocks_scrubbed++;
     struct replica *replica = datanode_replica_get(datanode, block_id);
-    if (replica == NULL || !datanode_replica_is_good(replica))
+    if (replica == NULL || replica->volume->index != volume || !datanode_replica_is_good(replica))
         return;
     if (event->status == ERR_CORRUPT || event->status == ERR_NOT_FOUND || event->status == ERR_IO) {
-        datanode_replica_is_bad(datanode, actions, block_id);
+        datanode_replica_is_bad(datanode, actions, block_id, volume, event->status == ERR_IO);
         return;
     }
     /* Also after "could not be checked now" (no memory, no descriptor): others come first then. */
     replica->verified_ms = datanode->now_ms;
     list_remove(&replica->in_scrub);
     list_append(&datanode->scrub_list, &replica->in_scrub, replica);
-}
-
-/* --- free space --------------------------------------------------------------------------------
- */
-
-static void space_pump(struct datanode *datanode, struct actions *actions)
-{
-    if (datanode->space_tag != 0 || datanode->space_due_ms > datanode->now_ms)
-        return;
-    datanode->space_tag =
-        datanode_ask_effect(datanode, actions, USE_MEASURE, 0, DATANODE_EFFECT_MEASURE_SPACE, NULL);
-}
-
-static void space_measured(struct datanode *datanode,
-                           struct actions *actions,
-                           const struct event *event)
-{
-    datanode->space_tag = 0;
-    datanode->space_due_ms = datanode->now_ms + datanode->settings.space_interval_ms;
-    if (event->status != OK) {
-        /* What cannot be measured has no room; the next look may find otherwise. */
-        trace_emit(actions->trace, "space %s", status_name(event->status));
-        datanode->volume_free_bytes = 0;
-        return;
-    }
-    const struct datanode_space *space = event->data;
-    datanode->volume_bytes = space->volume_bytes;
-    datanode->volume_free_bytes = space->free_bytes;
-    datanode->has_space = true;
 }
 
 /* --- all of it ---------------------------------------------------------------------------------
@@ -209,25 +186,26 @@ void datanode_effect_done(struct datanode *datanode,
     CHECK(pending != NULL);
     enum effect_use use = pending->use;
     uint64_t block_id = pending->block_id;
+    uint32_t volume = pending->volume;
     mem_free(pending);
     switch (use) {
     case USE_COPY:
-        copy_done(datanode, actions, block_id, event);
+        copy_done(datanode, actions, block_id, volume, event);
         break;
     case USE_DELETE:
-        datanode_delete_done(datanode, actions, block_id, event->status);
+        datanode_delete_done(datanode, actions, block_id, event);
         break;
     case USE_QUARANTINE:
-        datanode_quarantine_done(datanode, actions, block_id);
+        datanode_quarantine_done(datanode, actions, block_id, event);
         break;
     case USE_SCRUB:
-        scrub_done(datanode, actions, block_id, event);
+        scrub_done(datanode, actions, block_id, volume, event);
         break;
     case USE_SAVE_IDENTITY:
         datanode_identity_saved(datanode, actions, event->status);
         break;
     case USE_MEASURE:
-        space_measured(datanode, actions, event);
+        datanode_volume_measured(datanode, actions, volume, event);
         break;
     case USE_FIND:
         datanode_namenode_found(datanode, actions, event);
@@ -237,16 +215,14 @@ void datanode_effect_done(struct datanode *datanode,
 
 void datanode_work_pump(struct datanode *datanode, struct actions *actions)
 {
-    space_pump(datanode, actions);
+    datanode_volumes_pump(datanode, actions);
     copies_pump(datanode, actions);
     scrub_pump(datanode, actions);
 }
 
 int64_t datanode_work_deadline_ms(const struct datanode *datanode)
 {
-    int64_t deadline_ms = DATANODE_NEVER;
-    if (datanode->space_tag == 0)
-        deadline_ms = datanode->space_due_ms;
+    int64_t deadline_ms = datanode_volumes_deadline_ms(datanode);
     if (scrub_is_wanted(datanode) && scrub_ready_ms(datanode) < deadline_ms)
         deadline_ms = scrub_ready_ms(datanode);
     return deadline_ms;

@@ -21,15 +21,17 @@
 MACHINE_DOOR(datanode);
 
 enum {
-    OTHER_JOBS = 3, /* workers beside those that copy: scrub, delete, measure */
+    BAD_READS_MAX = 3, /* a disk with so many unreadable blocks has failed */
+    OTHER_JOBS = 3,    /* workers beside those that copy: scrub, delete, measure */
     FD_SOCKET_MODE = 0666
 };
 
 /* clang-format off */
 static const struct setting settings[] = {
-    {"datanode.directory",       SETTING_STRING, "",       "folder of the blocks; empty: data/ in its own", 0, 0},
-    {"datanode.capacity",        SETTING_BYTES,  "0",      "bytes offered; 0: all of the volume", 0, 0},
-    {"datanode.reserve",         SETTING_BYTES,  "64m",    "bytes kept free on the volume", 0, 0},
+    {"datanode.directories",     SETTING_STRING, "",       "folders of the blocks, one for each disk, with commas; empty: data/ in its own", 0, 0},
+    {"datanode.volumes_tolerated", SETTING_U64,  "0",      "folders that may be unusable at the start", 0, DATANODE_VOLUMES_MAX},
+    {"datanode.capacity",        SETTING_BYTES,  "0",      "bytes offered; 0: all of the disks", 0, 0},
+    {"datanode.reserve",         SETTING_BYTES,  "64m",    "bytes kept free on each disk", 0, 0},
     {"datanode.durability",      SETTING_STRING, "synced", "synced: what is acknowledged is on disk; replicated: on its way there", 0, 0},
     {"datanode.copies_max",      SETTING_U64,    "4",      "copies for repair at a time", 1, 64},
     {"datanode.receives_max",    SETTING_U64,    "64",     "blocks received at a time", 1, 1024},
@@ -53,37 +55,56 @@ static const struct http_route routes[] = {
 /* --- parts -------------------------------------------------------------------------------------
  */
 
-static enum status open_store(struct node *node, struct arena *arena, struct error *reterr_error)
+/* The folders named by the setting, without the blanks around their names. */
+static size_t take_directories(const struct node *node,
+                               struct arena *arena,
+                               struct slice ret_directories[DATANODE_VOLUMES_MAX + 1])
+{
+    struct slice rest =
+        slice_from_string(settings_string(daemon_settings(node->daemon), "datanode.directories"));
+    size_t count = 0;
+    while (rest.length > 0 && count <= DATANODE_VOLUMES_MAX) {
+        size_t end = slice_find(rest, ',');
+        struct slice name = slice_sub(rest, 0, end);
+        while (name.length > 0 && name.data[0] == ' ')
+            name = slice_sub(name, 1, name.length - 1);
+        while (name.length > 0 && name.data[name.length - 1] == ' ')
+            name.length--;
+        if (name.length > 0)
+            ret_directories[count++] = arena_copy(arena, name);
+        rest =
+            end < rest.length ? slice_sub(rest, end + 1, rest.length - end - 1) : (struct slice){0};
+    }
+    if (count == 0)
+        ret_directories[count++] = arena_format(arena, "%s/data", daemon_directory(node->daemon));
+    return count;
+}
+
+static enum status open_volumes(struct node *node, struct arena *arena, struct error *reterr_error)
 {
     const struct settings *s = daemon_settings(node->daemon);
-    const char *directory = settings_string(s, "datanode.directory");
     const char *durability = settings_string(s, "datanode.durability");
     bool is_synced = strcmp(durability, "synced") == 0;
     if (!is_synced && strcmp(durability, "replicated") != 0)
         return error_set(reterr_error, ERR_INVALID,
                          "datanode.durability is \"synced\" or \"replicated\", not \"%s\"",
                          durability);
-    if (directory[0] == 0)
-        directory =
-            (const char *)arena_format(arena, "%s/data", daemon_directory(node->daemon)).data;
-    struct store_settings store_settings = {.directory = directory, .is_synced = is_synced};
-    enum status status = store_open(&store_settings, &node->store, reterr_error);
+    struct slice directories[DATANODE_VOLUMES_MAX + 1];
+    struct volumes_settings volumes = {
+        .directories = directories,
+        .count = take_directories(node, arena, directories),
+        .node_id = node->node_id,
+        .tolerated = (size_t)settings_u64(s, "datanode.volumes_tolerated"),
+        .is_synced = is_synced,
+    };
+    if (volumes.count > DATANODE_VOLUMES_MAX)
+        return error_set(reterr_error, ERR_LIMIT, "datanode.directories names more than %d folders",
+                         (int)DATANODE_VOLUMES_MAX);
+    enum status status = volumes_open(&volumes, &node->volumes, reterr_error);
     if (status != OK)
-        return error_prefix(reterr_error, status, "open the blocks in %s", directory);
-    struct store_identity identity;
-    status = store_identity_load(node->store, &identity, reterr_error);
-    if (status != OK)
-        return status;
-    if (identity.node_id != 0 && identity.node_id != node->node_id)
-        return error_set(reterr_error, ERR_FENCED,
-                         "the blocks in %s belong to node %016" PRIx64 ", this is node %016" PRIx64
-                         ": were the folders mixed up or copied?",
-                         directory, identity.node_id, node->node_id);
-    atomic_store(&node->cluster_id, identity.cluster_id);
-    if (identity.node_id != 0)
-        return OK;
-    identity.node_id = node->node_id;
-    return store_identity_save(node->store, &identity, reterr_error);
+        return error_prefix(reterr_error, status, "open the blocks");
+    atomic_store(&node->cluster_id, volumes_cluster_id(node->volumes));
+    return OK;
 }
 
 static enum status open_clients(struct node *node, struct error *reterr_error)
@@ -132,40 +153,117 @@ static const char *open_descriptors(struct node *node, struct arena *arena)
 /* --- the machine -------------------------------------------------------------------------------
  */
 
-static void feed_scan(struct datanode *machine, const struct store_scan *scan)
+static void feed(struct datanode *machine, enum datanode_local local, const void *data)
 {
-    struct datanode_found found = {
-        .blocks = scan->blocks,
-        .blocks_count = scan->blocks_count,
-        .corrupt = scan->corrupt,
-        .corrupt_count = scan->corrupt_count,
-    };
     struct event event = {
         .kind = EVENT_LOCAL,
         .now_ms = clock_monotonic_ms(),
         .wall_ms = clock_wall_ms(),
-        .effect = DATANODE_LOCAL_BLOCKS_FOUND,
-        .data = &found,
+        .effect = (int)local,
+        .data = data,
     };
     struct actions actions;
     actions_open(&actions);
-    datanode_step(machine, &event, &actions); /* takes note and asks for nothing */
+    datanode_step(machine, &event, &actions); /* takes note; what it asks for has been done */
     actions_close(&actions);
 }
 
+/*
+ * A block may lie on two volumes when one of them had failed and is back. One of them is enough; it
+ * is removed here, before anybody counts it.
+ */
+static size_t drop_doubles(struct map_u64 *seen,
+                           struct store *store,
+                           struct dfs_block_info *blocks,
+                           size_t count)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (map_u64_get(seen, blocks[i].block_id) == NULL) {
+            (void)map_u64_put(seen, blocks[i].block_id, store); /* was absent */
+            blocks[kept++] = blocks[i];
+            continue;
+        }
+        struct error error = {0};
+        enum status status = store_delete(store, blocks[i].block_id, &error);
+        (void)status; /* it is found again at the next start, and the first is the one served */
+    }
+    return kept;
+}
+
+static void feed_failure(struct node *node, struct datanode *machine, size_t index, const char *why)
+{
+    struct datanode_volume failed = {.volume = (uint32_t)index, .text = slice_from_string(why)};
+    volumes_retire(node->volumes, index, failed.text);
+    log_event(node->log, LOG_LEVEL_ERROR, "volume_failed",
+              log_text("directory", volumes_directory(node->volumes, index)), log_text("why", why));
+    feed(machine, DATANODE_LOCAL_VOLUME_FAILED, &failed);
+}
+
+static enum status feed_volume(struct node *node,
+                               struct datanode *machine,
+                               struct map_u64 *seen,
+                               size_t index,
+                               struct error *reterr_error)
+{
+    struct store *store;
+    struct store_scan scan;
+    struct error error = {0};
+    struct arena *arena = arena_open(0);
+    enum status status = volumes_store(node->volumes, index, &store, &error);
+    if (status == OK)
+        status = store_scan(store, arena, &scan, &error);
+    if (status == ERR_UNSUPPORTED) {
+        arena_close(arena);
+        return error_set(reterr_error, status, "scan the blocks: %s", error.text);
+    }
+    if (status == OK && scan.unreadable_count >= BAD_READS_MAX)
+        status =
+            error_set(&error, ERR_IO, "%zu of its blocks could not be read", scan.unreadable_count);
+    if (status != OK) {
+        feed_failure(node, machine, index, error.text);
+        arena_close(arena);
+        return OK;
+    }
+    size_t found_count = scan.blocks_count;
+    struct datanode_found found = {
+        .volume = (uint32_t)index,
+        .blocks = scan.blocks,
+        .blocks_count = drop_doubles(seen, store, scan.blocks, scan.blocks_count),
+        .corrupt = scan.corrupt,
+        .corrupt_count = scan.corrupt_count,
+    };
+    feed(machine, DATANODE_LOCAL_BLOCKS_FOUND, &found);
+    log_event(node->log, scan.corrupt_count > 0 ? LOG_LEVEL_WARN : LOG_LEVEL_INFO, "scanned",
+              log_text("directory", volumes_directory(node->volumes, index)),
+              log_unsigned("blocks", found.blocks_count),
+              log_unsigned("corrupt", scan.corrupt_count), log_unsigned("stray", scan.stray_count),
+              log_unsigned("double", found_count - found.blocks_count));
+    arena_close(arena);
+    return OK;
+}
+
+static enum status feed_volumes(struct node *node,
+                                struct datanode *machine,
+                                struct error *reterr_error)
+{
+    struct map_u64 *seen = map_u64_open();
+    enum status status = OK;
+    for (size_t i = 0; i < volumes_count(node->volumes) && status == OK; i++)
+        status = feed_volume(node, machine, seen, i, reterr_error);
+    map_u64_close(seen);
+    return status;
+}
+
 static enum status open_machine(struct node *node,
-                                struct arena *arena,
                                 const char *fd_path,
                                 const char *http_address,
                                 struct datanode **ret_machine,
                                 struct error *reterr_error)
 {
-    struct store_scan scan;
-    enum status status = store_scan(node->store, arena, &scan, reterr_error);
-    if (status != OK)
-        return error_prefix(reterr_error, status, "scan the blocks");
     const struct settings *s = daemon_settings(node->daemon);
     struct datanode_settings machine;
+    struct slice names[DATANODE_VOLUMES_MAX];
     datanode_settings_default(&machine);
     machine.node = (struct endpoint){
         .node_id = node->node_id,
@@ -175,23 +273,29 @@ static enum status open_machine(struct node *node,
         .http_address = slice_from_string(http_address),
         .fd_path = slice_from_string(fd_path),
     };
+    machine.volumes = names;
+    machine.volumes_count = volumes_count(node->volumes);
+    for (size_t i = 0; i < machine.volumes_count; i++)
+        names[i] = slice_from_string(volumes_directory(node->volumes, i));
     machine.cluster_id = atomic_load(&node->cluster_id);
     machine.incarnation = daemon_incarnation(node->daemon);
     machine.capacity_bytes = settings_bytes(s, "datanode.capacity");
     machine.reserve_bytes = settings_bytes(s, "datanode.reserve");
+    machine.bad_reads_max = BAD_READS_MAX;
     machine.copies_max = (uint32_t)settings_u64(s, "datanode.copies_max");
     machine.receives_max = (uint32_t)settings_u64(s, "datanode.receives_max");
     machine.scrub_bytes_per_second = settings_bytes(s, "datanode.scrub_rate");
     machine.scrub_pause_ms = settings_ms(s, "datanode.scrub_pause");
     machine.space_interval_ms = settings_ms(s, "datanode.space_interval");
-    status = datanode_open(&machine, host_random_u64(), ret_machine);
+    enum status status = datanode_open(&machine, host_random_u64(), ret_machine);
     if (status != OK)
         return error_set(reterr_error, status, "the datanode's settings do not fit together");
-    feed_scan(*ret_machine, &scan);
-    log_event(node->log, scan.corrupt_count > 0 ? LOG_LEVEL_WARN : LOG_LEVEL_INFO, "scanned",
-              log_unsigned("blocks", scan.blocks_count),
-              log_unsigned("corrupt", scan.corrupt_count), log_unsigned("stray", scan.stray_count));
-    return OK;
+    status = feed_volumes(node, *ret_machine, reterr_error);
+    if (status != OK) {
+        datanode_close(*ret_machine);
+        *ret_machine = NULL;
+    }
+    return status;
 }
 
 /* --- definition --------------------------------------------------------------------------------
@@ -217,7 +321,7 @@ static void close_node(void *state)
     stop_node(node);
     for (size_t i = 0; i < NODE_CLIENTS; i++)
         http_client_close(node->clients[i]);
-    store_close(node->store);
+    volumes_close(node->volumes);
     map_u64_close(node->receives);
     condition_close(node->condition);
     mutex_close(node->mutex);
@@ -244,7 +348,7 @@ static enum status open_node(struct daemon *daemon,
     const char *address = NULL;
     size_t workers =
         (size_t)settings_u64(daemon_settings(daemon), "datanode.copies_max") + OTHER_JOBS;
-    enum status status = open_store(node, arena, reterr_error);
+    enum status status = open_volumes(node, arena, reterr_error);
     if (status == OK)
         status = open_clients(node, reterr_error);
     if (status == OK)
@@ -252,8 +356,7 @@ static enum status open_node(struct daemon *daemon,
     if (status == OK)
         status = open_http(node, &address, reterr_error);
     if (status == OK)
-        status = open_machine(node, arena, open_descriptors(node, arena), address, &machine,
-                              reterr_error);
+        status = open_machine(node, open_descriptors(node, arena), address, &machine, reterr_error);
     arena_close(arena);
     if (status != OK) {
         close_node(node);

@@ -5,6 +5,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 #include <jansson.h>
 
@@ -113,13 +114,30 @@ static void free_block(void *data)
     mem_free(data);
 }
 
-void node_tell_corrupt(struct node *node, uint64_t block_id, const char *how)
+void node_tell_corrupt(
+    struct node *node, uint64_t block_id, size_t volume, enum status status, const char *how)
 {
+    if (status != ERR_CORRUPT && status != ERR_IO)
+        return;
     char name[BLOCK_NAME_BYTES];
     block_name_format(block_id, name);
     log_event(node->log, LOG_LEVEL_WARN, "block_corrupt", log_text("block", name),
               log_text("how", how));
     struct datanode_block *data = MEM_NEW(struct datanode_block);
     data->block.block_id = block_id;
+    data->volume = (uint32_t)volume;
+    data->is_unreadable = status == ERR_IO;
     shell_local(node->shell, DATANODE_LOCAL_BLOCK_CORRUPT, data, free_block);
+}
+
+/* The text lies behind its struct, so that both are freed as one. */
+void node_tell_volume(struct node *node, size_t volume, const char *why)
+{
+    size_t length = strlen(why);
+    struct datanode_volume *data = mem_new(sizeof(*data) + length + 1);
+    char *text = (char *)(data + 1);
+    memcpy(text, why, length + 1);
+    data->volume = (uint32_t)volume;
+    data->text = slice_make(text, length);
+    shell_local(node->shell, DATANODE_LOCAL_VOLUME_FAILED, data, free_block);
 }

@@ -10,7 +10,7 @@
 #include <stdatomic.h>
 
 #include "dfs/datanode/core/datanode.h"
-#include "dfs/datanode/daemon/store.h"
+#include "dfs/datanode/daemon/volumes.h"
 #include "lib/base/map.h"
 #include "lib/net/token.h"
 
@@ -37,7 +37,7 @@ struct node {
     struct daemon *daemon;
     struct shell *shell;
     struct log *log;
-    struct store *store;
+    struct volumes *volumes;
     struct workers *workers;
     struct http_server *server;
     struct fd_pass_server *fd_server;
@@ -72,8 +72,14 @@ MUST_USE enum status node_parse_synced(struct slice body,
                                        uint64_t *ret_ids,
                                        size_t *ret_count,
                                        struct error *reterr_error);
-/* The machine is told; any thread. */
-void node_tell_corrupt(struct node *node, uint64_t block_id, const char *how);
+/*
+ * A block on volume could not be read for this reason. The machine is told when it says that the
+ * replica is bad (ERR_CORRUPT, ERR_IO); any thread.
+ */
+void node_tell_corrupt(
+    struct node *node, uint64_t block_id, size_t volume, enum status status, const char *how);
+/* The machine is told that a volume cannot be used any more; any thread. */
+void node_tell_volume(struct node *node, size_t volume, const char *why);
 
 /* --- receive.c ----------------------------------------------------------------------------------
  */

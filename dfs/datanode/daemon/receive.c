@@ -4,6 +4,7 @@
  * owns the receive. A next node that breaks is left out; the replica here still counts.
  */
 #include <inttypes.h>
+#include <string.h>
 
 #include "dfs/datanode/daemon/node.h"
 #include "lib/base/check.h"
@@ -20,14 +21,18 @@ struct receive {
     uint64_t transfer;
     struct dfs_block_info block;
     struct arena *arena;
+    uint32_t volume; /* where the machine wants it */
     struct store_writer *writer;
     struct http_put *next; /* NULL: the last of the pipeline, or it broke */
     struct error next_error;
     bool has_next_broken;
-    bool is_let_in; /* the machine waits for the end */
+    bool is_let_in;           /* the machine waits for the end */
+    enum status write_status; /* why nothing more is written */
+    struct error write_error;
     /* under node->mutex */
     bool is_answered;
     enum status answer;
+    uint32_t answer_volume;
     struct slice answer_text; /* in arena */
 };
 
@@ -46,6 +51,7 @@ void node_receive_answer(struct node *node, const struct datanode_answer *answer
     if (receive != NULL) { /* NULL: its connection broke before */
         receive->is_answered = true;
         receive->answer = answer->status;
+        receive->answer_volume = answer->volume;
         receive->answer_text = arena_copy(receive->arena, answer->text);
         condition_broadcast(node->condition);
     }
@@ -90,17 +96,29 @@ static enum status ask_to_receive(struct receive *receive, struct error *reterr_
     shell_local(node->shell, DATANODE_LOCAL_RECEIVE_ASKED, data, free_data);
     enum status status = wait_for_answer(receive, reterr_error);
     receive->is_let_in = status == OK;
+    receive->volume = receive->answer_volume;
     return status;
 }
 
-/* The text of a failure is not needed by the machine: the writer hears it from here. */
-static void tell_end(struct receive *receive, enum status status)
+static bool has_broken_volume(const struct receive *receive, enum status status)
 {
-    struct datanode_received *data = MEM_NEW(struct datanode_received);
+    /* Without a writer the file for it could not be made, or the sender went before. */
+    return receive->writer != NULL ? store_writer_broke_volume(receive->writer)
+                                   : store_is_broken_by(status);
+}
+
+/* The text lies behind its struct, so that both are freed as one. */
+static void tell_end(struct receive *receive, enum status status, const char *why)
+{
+    size_t length = strlen(why);
+    struct datanode_received *data = mem_new(sizeof(*data) + length + 1);
+    char *text = (char *)(data + 1);
+    memcpy(text, why, length + 1);
+    data->text = slice_make(text, length);
     data->transfer = receive->transfer;
     data->block_id = receive->block.block_id;
     data->status = status;
-    data->is_volume_failed = receive->writer != NULL && store_writer_broke_volume(receive->writer);
+    data->is_volume_failed = has_broken_volume(receive, status);
     receive->is_let_in = false;
     shell_local(receive->node->shell, DATANODE_LOCAL_RECEIVE_DONE, data, free_data);
 }
@@ -109,9 +127,9 @@ static void log_failure(const struct receive *receive, enum status status, const
 {
     char name[BLOCK_NAME_BYTES];
     block_name_format(receive->block.block_id, name);
-    bool is_broken = receive->writer != NULL && store_writer_broke_volume(receive->writer);
+    bool is_broken = has_broken_volume(receive, status);
     log_event(receive->node->log, is_broken ? LOG_LEVEL_ERROR : LOG_LEVEL_WARN,
-              is_broken ? "volume_failed" : "receive_failed", log_text("block", name),
+              is_broken ? "write_failed" : "receive_failed", log_text("block", name),
               log_status("status", status), log_text("why", why));
 }
 
@@ -227,11 +245,16 @@ void node_receive_begin(void *user, struct http_request *request)
         http_reply_error(request, status, error.text);
         return;
     }
-    status = store_writer_open(node->store, &receive->block, &receive->writer, &error);
+    struct store *store = NULL;
+    status = volumes_store(node->volumes, receive->volume, &store, &error);
+    if (status == OK)
+        status = store_writer_open(store, &receive->block, &receive->writer, &error);
     if (status != OK) {
+        receive->writer = NULL;
         log_failure(receive, status, error.text);
+        tell_end(receive, status, error.text);
         http_reply_error(request, status, error.text);
-        return; /* node_receive_end tells the machine */
+        return;
     }
     open_next(receive, request);
 }
@@ -244,6 +267,8 @@ enum status node_receive_chunk(void *user, struct http_request *request, struct 
     enum status status = store_writer_push(receive->writer, data, &error);
     if (status != OK) {
         log_failure(receive, status, error.text);
+        receive->write_status = status;
+        receive->write_error = error;
         return status;
     }
     push_next(receive, data);
@@ -296,7 +321,7 @@ void node_receive_handle(void *user, struct http_request *request)
         log_failure(receive, status, error.text);
     uint64_t ids[LIMIT_REPLICAS];
     size_t count = finish_next(receive, ids);
-    tell_end(receive, status);
+    tell_end(receive, status, error.text);
     struct error refusal = {0};
     enum status confirmed = wait_for_answer(receive, &refusal);
     if (status == OK && confirmed != OK) {
@@ -317,7 +342,8 @@ void node_receive_end(void *user, struct http_request *request, bool is_complete
     if (receive == NULL)
         return;
     if (receive->is_let_in)
-        tell_end(receive, ERR_CANCELLED);
+        tell_end(receive, receive->write_status != OK ? receive->write_status : ERR_CANCELLED,
+                 receive->write_error.text);
     mutex_lock(node->mutex);
     (void)map_u64_remove(node->receives, receive->transfer); /* absent when never asked */
     mutex_unlock(node->mutex);

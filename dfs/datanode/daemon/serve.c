@@ -13,12 +13,17 @@
 #include "lib/net/http_server.h"
 #include "lib/os/file.h"
 
+enum {
+    STATUS_BYTES_MAX = 256 * 1024
+};
+
 /* --- HTTP --------------------------------------------------------------------------------------
  */
 
 struct serving {
     struct node *node;
     struct store_reader *reader;
+    size_t volume;
     uint64_t begin; /* of the range, in the block */
     uint64_t end;
 };
@@ -86,8 +91,9 @@ static enum status stream_read(
     struct error error = {0};
     enum status status =
         length == 0 ? OK : store_reader_read(serving->reader, at, data, length, &error);
-    if (status == ERR_CORRUPT || status == ERR_IO)
-        node_tell_corrupt(serving->node, store_reader_block(serving->reader).block_id, error.text);
+    if (status != OK)
+        node_tell_corrupt(serving->node, store_reader_block(serving->reader).block_id,
+                          serving->volume, status, error.text);
     if (status == OK)
         *ret_length = length;
     return status;
@@ -132,7 +138,8 @@ static void add_headers(struct http_request *request,
 
 static void reply_block(struct node *node,
                         struct http_request *request,
-                        struct store_reader *reader)
+                        struct store_reader *reader,
+                        size_t volume)
 {
     struct range range;
     struct error error = {0};
@@ -145,15 +152,14 @@ static void reply_block(struct node *node,
     }
     enum status status = check_first_chunk(reader, &range, &error);
     if (status != OK) {
-        if (status == ERR_CORRUPT || status == ERR_IO)
-            node_tell_corrupt(node, store_reader_block(reader).block_id, error.text);
+        node_tell_corrupt(node, store_reader_block(reader).block_id, volume, status, error.text);
         store_reader_close(reader);
         http_reply_error(request, status, error.text);
         return;
     }
     add_headers(request, reader, &range);
     struct serving *serving = MEM_NEW(struct serving);
-    *serving = (struct serving){node, reader, range.begin, range.end};
+    *serving = (struct serving){node, reader, volume, range.begin, range.end};
     struct http_stream stream = {stream_read, stream_close, serving};
     http_reply_stream(request, range.is_partial ? 206 : 200, "application/octet-stream",
                       range.end - range.begin, &stream);
@@ -168,11 +174,12 @@ void node_serve_block(void *user, struct http_request *request)
     bool has_claim = false;
     struct error error = {0};
     struct store_reader *reader = NULL;
+    size_t volume = 0;
     enum status status = node_parse_block(request, &wanted, &has_claim, &error);
     if (status == OK) {
-        status = store_reader_open(node->store, wanted.block_id, &reader, &error);
-        if (status == ERR_CORRUPT || status == ERR_IO)
-            node_tell_corrupt(node, wanted.block_id, error.text);
+        status = volumes_reader_open(node->volumes, wanted.block_id, &reader, &volume, &error);
+        if (status != OK)
+            node_tell_corrupt(node, wanted.block_id, volume, status, error.text);
     }
     if (status == OK && has_claim) {
         struct dfs_block_info block = store_reader_block(reader);
@@ -184,15 +191,26 @@ void node_serve_block(void *user, struct http_request *request)
         }
     }
     if (status == OK)
-        reply_block(node, request, reader);
+        reply_block(node, request, reader, volume);
     else
         http_reply_error(request, status, error.text);
 }
 
+struct status_page {
+    struct datanode_totals totals;
+    struct arena *arena;
+    struct dfs_volume_info *volumes;
+};
+
 static void take_totals(void *user, const void *machine)
 {
-    struct datanode_totals *totals = user;
-    *totals = datanode_totals(machine);
+    struct status_page *page = user;
+    page->totals = datanode_totals(machine);
+    page->volumes = ARENA_ARRAY(page->arena, struct dfs_volume_info, page->totals.volumes);
+    for (uint32_t i = 0; i < page->totals.volumes; i++) {
+        struct dfs_volume_info info = datanode_volume_info(machine, i);
+        message_copy_into(&dfs_volume_info_type, &info, &page->volumes[i], page->arena);
+    }
 }
 
 static const char *const registration_texts[REGISTRATION_STATE_COUNT] = {
@@ -201,29 +219,46 @@ static const char *const registration_texts[REGISTRATION_STATE_COUNT] = {
 #undef REGISTRATION_TEXT
 };
 
-void node_serve_status(void *user, struct http_request *request)
+static enum status print_status(const struct node *node,
+                                const struct status_page *page,
+                                struct buf *body)
 {
-    struct node *node = user;
-    struct datanode_totals totals;
-    if (shell_inspect(node->shell, take_totals, &totals) != OK) {
-        http_reply_error(request, ERR_UNAVAILABLE, "the datanode is starting or stopping");
-        return;
-    }
-    struct arena *arena = arena_open(0);
-    struct slice body = arena_format(
-        arena,
+    const struct datanode_totals *totals = &page->totals;
+    enum status status = buf_append_format(
+        body,
         "{\"node_id\": \"%016" PRIx64 "\", \"cluster_id\": \"%016" PRIx64
         "\", \"registration\": \"%s\", \"blocks\": %" PRIu64 ", \"corrupt_blocks\": %" PRIu64
         ", \"used_bytes\": %" PRIu64 ", \"free_bytes\": %" PRIu64 ", \"reserved_bytes\": %" PRIu64
         ", \"copies_running\": %" PRIu32 ", \"copies_waiting\": %" PRIu32
         ", \"changes_waiting\": %" PRIu64 ", \"blocks_scrubbed\": %" PRIu64
-        ", \"volume_failed\": %s}\n",
-        node->node_id, totals.cluster_id, registration_texts[totals.registration],
-        totals.block_count, totals.corrupt_count, totals.used_bytes, totals.free_bytes,
-        totals.reserved_bytes, totals.copies_running, totals.copies_waiting, totals.changes_waiting,
-        totals.blocks_scrubbed, totals.is_volume_failed ? "true" : "false");
-    http_reply(request, 200, "application/json", body);
-    arena_close(arena);
+        ", \"volumes_failed\": %" PRIu32 ", \"volumes\": [",
+        node->node_id, totals->cluster_id, registration_texts[totals->registration],
+        totals->block_count, totals->corrupt_count, totals->used_bytes, totals->free_bytes,
+        totals->reserved_bytes, totals->copies_running, totals->copies_waiting,
+        totals->changes_waiting, totals->blocks_scrubbed, totals->volumes_failed);
+    for (uint32_t i = 0; i < totals->volumes && status == OK; i++) {
+        if (i > 0)
+            status = buf_append_format(body, ", ");
+        if (status == OK)
+            status = message_print_json(&dfs_volume_info_type, &page->volumes[i], body);
+    }
+    return status == OK ? buf_append_format(body, "]}\n") : status;
+}
+
+void node_serve_status(void *user, struct http_request *request)
+{
+    struct node *node = user;
+    struct status_page page = {.arena = arena_open(0)};
+    struct buf body;
+    buf_open(&body, STATUS_BYTES_MAX);
+    if (shell_inspect(node->shell, take_totals, &page) != OK)
+        http_reply_error(request, ERR_UNAVAILABLE, "the datanode is starting or stopping");
+    else if (print_status(node, &page, &body) != OK)
+        http_reply_error(request, ERR_NO_MEMORY, "the answer does not fit into memory");
+    else
+        http_reply(request, 200, "application/json", buf_slice(&body));
+    buf_close(&body);
+    arena_close(page.arena);
 }
 
 /* --- descriptors -------------------------------------------------------------------------------
@@ -247,8 +282,12 @@ enum status node_answer_descriptor(void *user,
         !block_name_parse(slice_sub(question, space + 1, question.length - space - 1), &block_id))
         return error_set(error, ERR_INVALID, "ask \"block <id>\" or \"sidecar <id>\"");
     struct file *file;
-    enum status status = store_open_file(node->store, block_id, is_sidecar, &file, error);
+    size_t volume = 0;
+    enum status status =
+        volumes_open_file(node->volumes, block_id, is_sidecar, &file, &volume, error);
     if (status == OK)
         *ret_fd = file_release(file);
+    else
+        node_tell_corrupt(node, block_id, volume, status, error->text);
     return status;
 }

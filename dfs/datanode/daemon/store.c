@@ -147,12 +147,17 @@ enum status store_writer_open(struct store *store,
     return OK;
 }
 
-/* A full disk is no broken disk; anything else that a write or sync meets is. */
+/* ERR_DENIED: the kernel has made the file system read-only; ERR_NOT_FOUND: incoming/ is gone. */
+bool store_is_broken_by(enum status status)
+{
+    return status == ERR_IO || status == ERR_DENIED || status == ERR_NOT_FOUND ||
+           status == ERR_NOT_DIRECTORY;
+}
+
 static enum status writer_failed(struct store_writer *writer, enum status status)
 {
     writer->has_failed = true;
-    if (status == ERR_IO)
-        writer->has_broken_volume = true;
+    writer->has_broken_volume = store_is_broken_by(status);
     return status;
 }
 
@@ -364,6 +369,48 @@ static bool take_identity_line(struct slice *rest, const char *key, uint64_t *re
     return block_name_parse(value, ret_value);
 }
 
+static enum status parse_identity(struct slice rest,
+                                  const char *path,
+                                  struct store_identity *ret_identity,
+                                  struct error *reterr_error)
+{
+    struct slice format = slice_from_string("format=2\n");
+    bool has_volume = slice_has_prefix(rest, format);
+    if (!has_volume && !slice_has_prefix(rest, slice_from_string("format=1\n")))
+        return error_set(reterr_error, ERR_UNSUPPORTED,
+                         "%s begins with neither \"format=1\" nor \"format=2\": another program "
+                         "wrote it",
+                         path);
+    rest = slice_sub(rest, format.length, rest.length - format.length);
+    if (!take_identity_line(&rest, "node_id=", &ret_identity->node_id) ||
+        !take_identity_line(&rest, "cluster_id=", &ret_identity->cluster_id) ||
+        (has_volume && !take_identity_line(&rest, "volume_id=", &ret_identity->volume_id)))
+        return error_set(reterr_error, ERR_CORRUPT, "%s is damaged", path);
+    return OK;
+}
+
+/* A crash leaves no blocks without a VERSION, so somebody has put them here or has removed it. */
+static enum status check_is_empty(const struct store *store,
+                                  struct arena *arena,
+                                  struct error *reterr_error)
+{
+    for (unsigned i = 0; i < STORE_FOLDERS; i++) {
+        struct slice *names = NULL;
+        size_t count = 0;
+        const char *path =
+            (const char *)arena_format(arena, "%s/blocks/%02x", store->directory, i).data;
+        enum status status = directory_list(path, arena, &names, &count, reterr_error);
+        if (status != OK)
+            return status;
+        if (count > 0)
+            return error_set(reterr_error, ERR_FENCED,
+                             "%s holds blocks but no VERSION file says whose: restore it, or move "
+                             "the folder away",
+                             store->directory);
+    }
+    return OK;
+}
+
 enum status store_identity_load(struct store *store,
                                 struct store_identity *ret_identity,
                                 struct error *reterr_error)
@@ -373,23 +420,11 @@ enum status store_identity_load(struct store *store,
     buf_open(&text, IDENTITY_BYTES_MAX);
     struct store_identity identity = {0};
     enum status status = file_read_whole(identity_path(store, arena), &text, reterr_error);
-    if (status == ERR_NOT_FOUND) {
-        status = OK;
-    } else if (status == OK) {
-        struct slice rest = buf_slice(&text);
-        struct slice format = slice_from_string("format=1\n");
-        if (!slice_has_prefix(rest, format)) {
-            status = error_set(reterr_error, ERR_UNSUPPORTED,
-                               "%s does not begin with \"format=1\": another program wrote it",
-                               identity_path(store, arena));
-        } else {
-            rest = slice_sub(rest, format.length, rest.length - format.length);
-            if (!take_identity_line(&rest, "node_id=", &identity.node_id) ||
-                !take_identity_line(&rest, "cluster_id=", &identity.cluster_id))
-                status = error_set(reterr_error, ERR_CORRUPT, "%s is damaged",
-                                   identity_path(store, arena));
-        }
-    }
+    if (status == ERR_NOT_FOUND)
+        status = check_is_empty(store, arena, reterr_error);
+    else if (status == OK)
+        status =
+            parse_identity(buf_slice(&text), identity_path(store, arena), &identity, reterr_error);
     if (status == OK)
         *ret_identity = identity;
     buf_close(&text);
@@ -406,7 +441,10 @@ enum status store_identity_save(struct store *store,
     char cluster[BLOCK_NAME_BYTES];
     block_name_format(identity->node_id, node);
     block_name_format(identity->cluster_id, cluster);
-    struct slice text = arena_format(arena, "format=1\nnode_id=%s\ncluster_id=%s\n", node, cluster);
+    char volume[BLOCK_NAME_BYTES];
+    block_name_format(identity->volume_id, volume);
+    struct slice text = arena_format(arena, "format=2\nnode_id=%s\ncluster_id=%s\nvolume_id=%s\n",
+                                     node, cluster, volume);
     enum status status =
         file_replace(identity_path(store, arena), text, FILE_PRIVATE, reterr_error);
     arena_close(arena);

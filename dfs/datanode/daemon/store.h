@@ -28,10 +28,14 @@ MUST_USE enum status store_open(const struct store_settings *settings,
                                 struct error *reterr_error);
 void store_close(struct store *store); /* NULL is fine; no writer or reader is left */
 
-/* Who the folder belongs to; zeros when it is new. ERR_CORRUPT when the file is damaged. */
+/*
+ * Who the folder belongs to; zeros when it is new. ERR_CORRUPT when the file is damaged, ERR_FENCED
+ * when there is none and yet there are blocks.
+ */
 struct store_identity {
     uint64_t node_id;
     uint64_t cluster_id;
+    uint64_t volume_id; /* random; 0: written before there were several */
 };
 
 MUST_USE enum status store_identity_load(struct store *store,
@@ -47,7 +51,8 @@ struct store_scan {
     size_t blocks_count;
     struct dfs_block_info *corrupt; /* out of service, by this scan or earlier */
     size_t corrupt_count;
-    size_t stray_count; /* names that are no block's; left alone */
+    size_t unreadable_count; /* of corrupt: the disk could not read them; left where they are */
+    size_t stray_count;      /* names that are no block's; left alone */
 };
 
 /* Finds what is here, and takes out of service what cannot be whole. The lists come from arena. */
@@ -64,6 +69,12 @@ struct store_space {
 MUST_USE enum status store_space_get(struct store *store,
                                      struct store_space *ret_space,
                                      struct error *reterr_error);
+
+/*
+ * True for a failure of a write, or of a change of names, that says that the disk cannot be trusted
+ * any more: anything but a lack of room, memory or descriptors.
+ */
+bool store_is_broken_by(enum status status);
 
 /* --- receiving ---------------------------------------------------------------------------------
  */

@@ -1,7 +1,8 @@
 /*
  * store_scan.c - what is on the disk when the datanode starts.
  * A crash leaves at most a .crc without its .blk, which is removed. Everything else that is not
- * whole (a .blk without .crc, wrong sizes, a damaged header) is out of service from here on.
+ * whole (a .blk without .crc, wrong sizes, a damaged header) is out of service from here on; but
+ * what the disk could not read stays where it is: another start may read it.
  */
 #include "dfs/datanode/daemon/store_internal.h"
 #include "lib/base/mem.h"
@@ -18,6 +19,7 @@ struct scan {
     struct store *store;
     struct block_list good;
     struct block_list corrupt;
+    size_t unreadable_count;
     size_t stray_count;
 };
 
@@ -37,7 +39,8 @@ static bool has_suffix(struct slice name, const char *suffix, uint64_t *ret_bloc
            block_name_parse(slice_sub(name, 0, length), ret_block_id);
 }
 
-/* OK with *ret_is_whole false: something about it is wrong. Other failures: nothing is known. */
+/* OK with *ret_is_whole false: something about it is wrong. ERR_IO: it cannot be read. Other
+ * failures: nothing is known. */
 static enum status examine(struct store *store,
                            uint64_t block_id,
                            struct dfs_block_info *ret_block,
@@ -69,7 +72,7 @@ static enum status examine(struct store *store,
     *ret_is_whole = status == OK && sidecar.block_id == block_id && sidecar.length == data.bytes &&
                     crc.bytes == block_sidecar_bytes(data.bytes) && data.is_regular;
     /* A sidecar of a later version is not damage: stop before anything is moved. */
-    if (status == ERR_CORRUPT || status == ERR_NOT_FOUND || status == ERR_IO)
+    if (status == ERR_CORRUPT || status == ERR_NOT_FOUND)
         return OK;
     return status;
 }
@@ -79,6 +82,11 @@ static enum status scan_block(struct scan *scan, uint64_t block_id, struct error
     struct dfs_block_info block;
     bool is_whole = false;
     enum status status = examine(scan->store, block_id, &block, &is_whole, reterr_error);
+    if (status == ERR_IO) {
+        scan->unreadable_count++;
+        add_block(&scan->corrupt, block);
+        return OK;
+    }
     if (status != OK)
         return status;
     if (is_whole) {
@@ -172,6 +180,7 @@ enum status store_scan(struct store *store,
             .blocks_count = scan.good.count,
             .corrupt = keep(arena, &scan.corrupt),
             .corrupt_count = scan.corrupt.count,
+            .unreadable_count = scan.unreadable_count,
             .stray_count = scan.stray_count,
         };
     mem_free(scan.good.items);

@@ -42,8 +42,9 @@ void node_metrics(void *state, struct metrics_page *page)
                   "Changes the namenode has not acknowledged.", totals.changes_waiting);
     metrics_counter(page, "millrace_datanode_scrubbed_blocks_total", "Replicas verified on disk.",
                     totals.blocks_scrubbed);
-    metrics_gauge(page, "millrace_datanode_volume_failed", "1 when a volume takes no more writes.",
-                  totals.is_volume_failed);
+    metrics_gauge(page, "millrace_datanode_volumes", "Data folders.", totals.volumes);
+    metrics_gauge(page, "millrace_datanode_volumes_failed",
+                  "Data folders retired until the next start.", totals.volumes_failed);
 }
 
 enum status node_health(void *state, struct buf *notes, struct error *reterr_error)
@@ -53,8 +54,11 @@ enum status node_health(void *state, struct buf *notes, struct error *reterr_err
     enum status status = shell_inspect(node->shell, take_totals, &totals);
     if (status != OK)
         return error_set(reterr_error, status, "the datanode is starting or stopping");
-    if (totals.is_volume_failed)
-        status = buf_append_format(notes, "a volume failed: it takes no more blocks\n");
+    if (totals.volumes_failed == totals.volumes)
+        return error_set(reterr_error, ERR_IO, "every volume of this datanode has failed");
+    if (totals.volumes_failed > 0)
+        status = buf_append_format(notes, "%u of %u volumes failed: their blocks are gone\n",
+                                   (unsigned)totals.volumes_failed, (unsigned)totals.volumes);
     if (status == OK && totals.registration != REGISTRATION_ACTIVE)
         status = buf_append_format(notes, "not registered with the namenode\n");
     return status;

@@ -24,6 +24,7 @@ struct job {
     int effect;
     struct arena *arena; /* of the copy of data */
     struct dfs_block_info block;
+    uint32_t volume;
     const struct endpoint *targets;
     size_t targets_count;
     uint64_t cluster_id;
@@ -61,7 +62,7 @@ static enum status push_block(struct job *job,
         size_t part = left < COPY_BYTES ? (size_t)left : COPY_BYTES;
         enum status status = store_reader_read(reader, at, piece, part, &job->error);
         if (status != OK)
-            return status == ERR_IO ? ERR_CORRUPT : status; /* unreadable is as bad as wrong */
+            return status;
         status = http_put_push(put, slice_make(piece, part), &job->error);
         if (status != OK)
             return others_fault(status);
@@ -112,13 +113,12 @@ static enum status send_copy(struct job *job, struct store_reader *reader)
     return status;
 }
 
-static enum status copy_block(struct job *job)
+static enum status copy_block(struct job *job, struct store *store)
 {
     struct store_reader *reader;
-    enum status status =
-        store_reader_open(job->node->store, job->block.block_id, &reader, &job->error);
+    enum status status = store_reader_open(store, job->block.block_id, &reader, &job->error);
     if (status != OK)
-        return status == ERR_IO ? ERR_CORRUPT : status;
+        return status;
     status = send_copy(job, reader);
     store_reader_close(reader);
     return status;
@@ -129,17 +129,32 @@ static enum status copy_block(struct job *job)
 
 static enum status save_identity(struct job *job)
 {
-    struct store_identity identity = {.node_id = job->node->node_id, .cluster_id = job->cluster_id};
-    enum status status = store_identity_save(job->node->store, &identity, &job->error);
-    if (status == OK)
-        atomic_store(&job->node->cluster_id, job->cluster_id);
-    return status;
+    struct node *node = job->node;
+    enum status first = OK;
+    size_t saved = 0;
+    for (size_t i = 0; i < volumes_count(node->volumes); i++) {
+        struct error error = {0};
+        if (!volumes_is_usable(node->volumes, i))
+            continue;
+        enum status status = volumes_sign(node->volumes, i, job->cluster_id, &error);
+        if (status == OK) {
+            saved++;
+            continue;
+        }
+        node_tell_volume(node, i, error.text);
+        first = error_set(&job->error, status, "%s", error.text);
+    }
+    if (saved == 0)
+        return first != OK ? first
+                           : error_set(&job->error, ERR_IO, "every volume of the node has failed");
+    atomic_store(&node->cluster_id, job->cluster_id);
+    return OK;
 }
 
 static enum status measure_space(struct job *job)
 {
     struct store_space space;
-    enum status status = store_space_get(job->node->store, &space, &job->error);
+    enum status status = volumes_space_get(job->node->volumes, job->volume, &space, &job->error);
     if (status != OK)
         return status;
     struct datanode_space *data = MEM_NEW(struct datanode_space);
@@ -175,13 +190,17 @@ static const char *const job_names[DATANODE_EFFECT_COUNT] = {
     [DATANODE_EFFECT_FIND_NAMENODE] = "find_namenode",
 };
 
-static enum status perform(struct job *job)
+/* On a volume that has failed in the meantime nothing is touched any more. */
+static enum status perform_on_block(struct job *job)
 {
-    struct store *store = job->node->store;
+    struct store *store;
     uint64_t block_id = job->block.block_id;
+    enum status status = volumes_store(job->node->volumes, job->volume, &store, &job->error);
+    if (status != OK)
+        return status;
     switch ((enum datanode_effect)job->effect) {
     case DATANODE_EFFECT_COPY_BLOCK:
-        return copy_block(job);
+        return copy_block(job, store);
     case DATANODE_EFFECT_DELETE_BLOCK:
         return store_delete(store, block_id, &job->error);
     case DATANODE_EFFECT_QUARANTINE_BLOCK:
@@ -189,18 +208,27 @@ static enum status perform(struct job *job)
     case DATANODE_EFFECT_SCRUB_BLOCK:
         return store_verify(store, block_id, &job->error);
     case DATANODE_EFFECT_SAVE_IDENTITY:
-        return save_identity(job);
     case DATANODE_EFFECT_MEASURE_SPACE:
-        return measure_space(job);
     case DATANODE_EFFECT_FIND_NAMENODE:
-        return find_namenode(job);
     case DATANODE_EFFECT_ANSWER_RECEIVE:
     case DATANODE_EFFECT_TELL_REFUSAL:
+    case DATANODE_EFFECT_RETIRE_VOLUME:
     case DATANODE_EFFECT_COUNT:
     default:
         CHECK(false); /* node_effect makes no such job */
         return ERR_INTERNAL;
     }
+}
+
+static enum status perform(struct job *job)
+{
+    if (job->effect == DATANODE_EFFECT_SAVE_IDENTITY)
+        return save_identity(job);
+    if (job->effect == DATANODE_EFFECT_MEASURE_SPACE)
+        return measure_space(job);
+    if (job->effect == DATANODE_EFFECT_FIND_NAMENODE)
+        return find_namenode(job);
+    return perform_on_block(job);
 }
 
 static void free_answer(void *data)
@@ -234,6 +262,7 @@ static void take_copy(struct job *job, const struct datanode_copy *copy)
     for (size_t i = 0; i < copy->targets_count; i++)
         message_copy_into(&endpoint_type, &copy->targets[i], &targets[i], job->arena);
     job->block = copy->block;
+    job->volume = copy->volume;
     job->targets = targets;
     job->targets_count = copy->targets_count;
 }
@@ -241,6 +270,20 @@ static void take_copy(struct job *job, const struct datanode_copy *copy)
 static void take_block(struct job *job, const struct datanode_block *data)
 {
     job->block = data->block;
+    job->volume = data->volume;
+}
+
+static void take_volume(struct job *job, const struct datanode_volume *data)
+{
+    job->volume = data->volume;
+}
+
+static void retire_volume(struct node *node, const struct datanode_volume *data)
+{
+    volumes_retire(node->volumes, data->volume, data->text);
+    log_event(node->log, LOG_LEVEL_ERROR, "volume_failed",
+              log_text("directory", volumes_directory(node->volumes, data->volume)),
+              log_slice("why", data->text));
 }
 
 static void take_identity(struct job *job, const struct datanode_identity *data)
@@ -261,6 +304,10 @@ void node_effect(void *state, struct shell *shell, uint64_t tag, int effect, con
         log_event(node->log, LOG_LEVEL_ERROR, "refused", log_slice("why", refusal->text));
         return;
     }
+    if (effect == DATANODE_EFFECT_RETIRE_VOLUME) {
+        retire_volume(node, data);
+        return;
+    }
     struct job *job = MEM_NEW(struct job);
     job->node = node;
     job->tag = tag;
@@ -270,7 +317,9 @@ void node_effect(void *state, struct shell *shell, uint64_t tag, int effect, con
         take_copy(job, data);
     else if (effect == DATANODE_EFFECT_SAVE_IDENTITY)
         take_identity(job, data);
-    else if (effect != DATANODE_EFFECT_MEASURE_SPACE && effect != DATANODE_EFFECT_FIND_NAMENODE)
+    else if (effect == DATANODE_EFFECT_MEASURE_SPACE)
+        take_volume(job, data);
+    else if (effect != DATANODE_EFFECT_FIND_NAMENODE)
         take_block(job, data);
     workers_post(node->workers, run_job, job);
 }

@@ -13,7 +13,7 @@ struct datanode_fixture f;
 
 static const char *const effect_names[DATANODE_EFFECT_COUNT] = {
     "answer",        "copy",    "delete",        "quarantine", "scrub",
-    "save_identity", "measure", "find_namenode", "refusal"};
+    "save_identity", "measure", "find_namenode", "refusal",    "retire"};
 
 static void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
@@ -41,6 +41,9 @@ static void note_call(const struct action *action)
     say("call %s", method_info(action->method)->name);
     if (action->method == METHOD_DATANODE_TRACKER_BLOCK_REPORT)
         message_copy_into(&dfs_block_report_request_type, action->message, &f.report, f.arena);
+    if (action->method == METHOD_DATANODE_TRACKER_DATANODE_HEARTBEAT)
+        message_copy_into(&dfs_datanode_heartbeat_request_type, action->message, &f.heartbeat,
+                          f.arena);
     if (action->method == METHOD_DATANODE_TRACKER_BLOCK_CHANGES)
         message_copy_into(&dfs_block_changes_request_type, action->message, &f.changes, f.arena);
 }
@@ -50,6 +53,7 @@ static void note_effect(const struct action *action)
     f.effect_tag[action->effect] = action->tag;
     if (action->effect == DATANODE_EFFECT_ANSWER_RECEIVE) {
         const struct datanode_answer *answer = action->data;
+        f.answer_volume = answer->volume;
         say("answer %" PRIu64 " %s", answer->transfer, status_name(answer->status));
         return;
     }
@@ -62,6 +66,15 @@ static void note_effect(const struct action *action)
         const struct datanode_identity *identity = action->data;
         say("save_identity %" PRIu64, identity->cluster_id);
         return;
+    }
+    if (action->effect == DATANODE_EFFECT_RETIRE_VOLUME) {
+        const struct datanode_volume *volume = action->data;
+        say("retire %" PRIu32 ": %.*s", volume->volume, SLICE_ARGS(volume->text));
+        return;
+    }
+    if (action->effect == DATANODE_EFFECT_MEASURE_SPACE) {
+        const struct datanode_volume *volume = action->data;
+        f.measure_tag[volume->volume] = action->tag;
     }
     if (action->effect == DATANODE_EFFECT_MEASURE_SPACE ||
         action->effect == DATANODE_EFFECT_FIND_NAMENODE) {
@@ -156,11 +169,16 @@ struct dfs_block_info block(uint64_t block_id)
 
 void given_found(uint64_t first, uint64_t last)
 {
+    given_found_on(0, first, last);
+}
+
+void given_found_on(uint32_t volume, uint64_t first, uint64_t last)
+{
     struct dfs_block_info blocks[64];
     size_t count = 0;
     for (uint64_t id = first; id <= last; id++)
         blocks[count++] = block(id);
-    struct datanode_found found = {.blocks = blocks, .blocks_count = count};
+    struct datanode_found found = {.volume = volume, .blocks = blocks, .blocks_count = count};
     step(
         (struct event){.kind = EVENT_LOCAL, .effect = DATANODE_LOCAL_BLOCKS_FOUND, .data = &found});
 }
@@ -181,7 +199,15 @@ void when_effect_done(enum datanode_effect effect, enum status status, const voi
                         .tag = f.effect_tag[effect],
                         .effect = (int)effect,
                         .status = status,
+                        .text = slice_from_string(status == OK ? "" : "why not"),
                         .data = data});
+}
+
+void when_volume_measured(uint32_t volume, enum status status, uint64_t free_bytes)
+{
+    struct datanode_space space = {.volume_bytes = VOLUME_BYTES, .free_bytes = free_bytes};
+    f.effect_tag[DATANODE_EFFECT_MEASURE_SPACE] = f.measure_tag[volume];
+    when_effect_done(DATANODE_EFFECT_MEASURE_SPACE, status, status == OK ? &space : NULL);
 }
 
 void when_measured(uint64_t free_bytes)

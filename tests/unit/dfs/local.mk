@@ -11,6 +11,15 @@ tests_unit_dfs_test_datanode_session_SOURCES = \
 	tests/unit/dfs/test_datanode_session.c $(DATANODE_FIXTURE)
 tests_unit_dfs_test_datanode_session_LDADD = $(UNIT_LIBS) $(DATANODE_CORE_LIBS)
 
+UNIT_TESTS += tests/unit/dfs/test_datanode_volumes
+tests_unit_dfs_test_datanode_volumes_SOURCES = \
+	tests/unit/dfs/test_datanode_volumes.c $(DATANODE_FIXTURE)
+tests_unit_dfs_test_datanode_volumes_LDADD = $(UNIT_LIBS) $(DATANODE_CORE_LIBS)
+
+UNIT_TESTS += tests/unit/dfs/test_datanode_folders
+tests_unit_dfs_test_datanode_folders_LDADD = \
+	$(UNIT_LIBS) dfs/libdatanodedaemon.a $(MODEL_LIBS) $(OS_LIBS)
+
 UNIT_TESTS += tests/unit/dfs/test_datanode_random
 tests_unit_dfs_test_datanode_random_LDADD = $(UNIT_LIBS) $(DATANODE_CORE_LIBS)
 

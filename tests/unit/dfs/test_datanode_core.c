@@ -76,16 +76,20 @@ static void test_datanode__too_many_receives_are_busy(void)
     EXPECT("answer 2 ERR_BUSY\n");
 }
 
-static void test_datanode__failed_sync_closes_the_volume_for_writes(void)
+static void test_datanode__failed_sync_retires_the_volume(void)
 {
     given_active(1, 1);
     when_receive_asked(1, 2);
     buf_clear(&f.text);
     when_receive_ended(1, 2, ERR_IO, true);
-    EXPECT("volume FAILED\nreplica 0000000000000002 RECEIVING->GONE\nanswer 1 ERR_IO\n");
+    EXPECT("volume 0 OPEN->FAILED\nreplica 0000000000000001 SEALED->GONE\n"
+           "replica 0000000000000002 RECEIVING->GONE\nretire 0: a write failed: why\n"
+           "answer 1 ERR_IO\ncall BlockChanges\n");
+    CU_ASSERT_EQUAL(f.changes.deleted_block_ids_count, 1);
     when_receive_asked(2, 3);
     EXPECT("answer 2 ERR_IO\n");
     CU_ASSERT_EQUAL(datanode_totals(f.datanode).free_bytes, 0);
+    CU_ASSERT_EQUAL(datanode_totals(f.datanode).volumes_failed, 1);
 }
 
 static void test_datanode__unacknowledged_change_is_sent_again(void)
@@ -196,7 +200,7 @@ static void test_datanode__undeletable_block_is_out_of_service(void)
     given_active(1, 1);
     when_commanded_one(DATANODE_DELETE_BLOCK, 1);
     buf_clear(&f.text);
-    when_effect_done(DATANODE_EFFECT_DELETE_BLOCK, ERR_IO, NULL);
+    when_effect_done(DATANODE_EFFECT_DELETE_BLOCK, ERR_NO_MEMORY, NULL);
     EXPECT("replica 0000000000000001 DELETING->CORRUPT\ncall BlockChanges\n");
     CU_ASSERT_EQUAL(f.changes.corrupt_block_ids_count, 1);
 }
@@ -275,6 +279,7 @@ static void test_datanode__tables_are_sound(void)
     size_t row;
     CU_ASSERT_TRUE(transition_table_is_sound(&datanode_replica_table, &row));
     CU_ASSERT_TRUE(transition_table_is_sound(&datanode_registration_table, &row));
+    CU_ASSERT_TRUE(transition_table_is_sound(&datanode_volume_table, &row));
 }
 
 static void test_datanode__stop_refuses_writers_and_ends(void)
@@ -311,8 +316,7 @@ static const struct unit_test tests[] = {
          "A block beyond the reserve is refused."),
     TEST(test_datanode__capacity_bounds_what_is_taken, "The capacity bounds what is taken."),
     TEST(test_datanode__too_many_receives_are_busy, "Too many receives are busy."),
-    TEST(test_datanode__failed_sync_closes_the_volume_for_writes,
-         "A failed sync closes the volume for writes."),
+    TEST(test_datanode__failed_sync_retires_the_volume, "A failed sync retires the volume."),
     TEST(test_datanode__unacknowledged_change_is_sent_again,
          "An unacknowledged change is sent again."),
     TEST(test_datanode__newer_change_overtakes_a_failed_one,

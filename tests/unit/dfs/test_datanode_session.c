@@ -15,7 +15,7 @@ static void test_datanode__start_registers_reports_and_beats(void)
     step((struct event){.kind = EVENT_START});
     EXPECT("measure\n");
     when_measured(VOLUME_BYTES);
-    EXPECT("registration NONE->ASKED\ncall RegisterDatanode\n");
+    EXPECT("volume 0 STARTING->OPEN\nregistration NONE->ASKED\ncall RegisterDatanode\n");
     when_registered(5, 100);
     EXPECT("registration ASKED->REPORTING\ncall DatanodeHeartbeat\ncall BlockReport\n");
     CU_ASSERT_EQUAL(f.report.blocks_count, 2);
@@ -106,7 +106,7 @@ static void test_datanode__unnamed_namenode_is_looked_up_each_time(void)
     given_datanode(&settings);
     step((struct event){.kind = EVENT_START});
     when_measured(1000000);
-    EXPECT("measure\nregistration NONE->FINDING\nfind_namenode\n");
+    EXPECT("measure\nvolume 0 STARTING->OPEN\nregistration NONE->FINDING\nfind_namenode\n");
     when_effect_done(DATANODE_EFFECT_FIND_NAMENODE, ERR_UNAVAILABLE, NULL);
     EXPECT("registration FINDING->NONE\n");
     when_deadline_comes();
