@@ -164,8 +164,9 @@ bool dfs_pause(struct dfs *dfs,
 
 static bool is_passing(enum method method, enum status status)
 {
-    if (status == ERR_BUSY) /* of Create: somebody else is writing that file */
-        return method != METHOD_NAMENODE_CREATE;
+    if (status == ERR_BUSY) /* of these: somebody else is writing that file */
+        return method != METHOD_NAMENODE_CREATE && method != METHOD_NAMENODE_APPEND &&
+               method != METHOD_NAMENODE_RENAME && method != METHOD_NAMENODE_CONCAT;
     return status == ERR_UNAVAILABLE || status == ERR_DEADLINE || status == ERR_SAFE_MODE;
 }
 

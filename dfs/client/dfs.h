@@ -117,6 +117,39 @@ MUST_USE enum status dfs_set_owner(struct dfs *dfs,
                                    struct slice owner,
                                    struct slice group,
                                    struct error *reterr_error);
+/* Wall clock, ms since 1970; NULL: stays as it is. */
+MUST_USE enum status dfs_set_times(struct dfs *dfs,
+                                   struct slice path,
+                                   const uint64_t *modified_ms,
+                                   const uint64_t *accessed_ms,
+                                   struct error *reterr_error);
+/* Of a file; copies are made and removed by and by. */
+MUST_USE enum status dfs_set_replication(struct dfs *dfs,
+                                         struct slice path,
+                                         uint32_t replication,
+                                         struct error *reterr_error);
+/*
+ * Limits what a directory holds, itself and everything below, for superusers. NULL: stays as it is;
+ * 0: no limit. Bytes count every replica. What would grow it beyond fails with ERR_QUOTA.
+ */
+MUST_USE enum status dfs_set_quota(struct dfs *dfs,
+                                   struct slice path,
+                                   const uint64_t *names,
+                                   const uint64_t *bytes,
+                                   struct error *reterr_error);
+/*
+ * Puts the blocks of complete files behind those of target, in their order; the sources are gone
+ * then. All or nothing.
+ */
+MUST_USE enum status dfs_concat(struct dfs *dfs,
+                                struct slice target,
+                                const struct slice *sources,
+                                size_t source_count,
+                                struct error *reterr_error);
+MUST_USE enum status dfs_server_defaults(struct dfs *dfs,
+                                         struct arena *arena,
+                                         struct dfs_get_server_defaults_response *ret_defaults,
+                                         struct error *reterr_error);
 MUST_USE enum status dfs_content_summary(struct dfs *dfs,
                                          struct slice path,
                                          struct dfs_content_summary_response *ret_summary,
@@ -157,6 +190,24 @@ MUST_USE enum status dfs_create(struct dfs *dfs,
                                 const struct dfs_create_options *options,
                                 struct dfs_writer **ret_writer,
                                 struct error *reterr_error);
+/*
+ * Opens a complete file to write more at its end. Readers see it as it was until
+ * dfs_writer_complete; a writer that is closed before leaves it so. ERR_BUSY when somebody writes
+ * it, ERR_NOT_FOUND when it is not there. dfs_writer_length counts the old bytes, too;
+ * dfs_writer_file_id is not the file's own.
+ */
+MUST_USE enum status dfs_append(struct dfs *dfs,
+                                struct slice path,
+                                struct dfs_writer **ret_writer,
+                                struct error *reterr_error);
+/*
+ * Cuts a file to its first length bytes, at once for readers. ERR_INVALID when it is shorter. Where
+ * that cuts a block, the block's head is read and written anew.
+ */
+MUST_USE enum status dfs_truncate(struct dfs *dfs,
+                                  struct slice path,
+                                  uint64_t length,
+                                  struct error *reterr_error);
 /*
  * Appends. A block that is full is sent and acknowledged by min_replicas datanodes before this
  * returns; when the pipeline breaks the block is sent again to other nodes. After a failure the

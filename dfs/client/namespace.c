@@ -173,6 +173,82 @@ enum status dfs_set_owner(struct dfs *dfs,
     return call_and_forget(dfs, METHOD_NAMENODE_SET_OWNER, &request, reterr_error);
 }
 
+enum status dfs_set_times(struct dfs *dfs,
+                          struct slice path,
+                          const uint64_t *modified_ms,
+                          const uint64_t *accessed_ms,
+                          struct error *reterr_error)
+{
+    struct dfs_set_times_request request = {
+        .client_id = dfs->client_id,
+        .request_id = dfs_next_request(dfs),
+        .path = path,
+        .set_modified = modified_ms != NULL,
+        .modified_ms = modified_ms != NULL ? *modified_ms : 0,
+        .set_accessed = accessed_ms != NULL,
+        .accessed_ms = accessed_ms != NULL ? *accessed_ms : 0,
+    };
+    return call_and_forget(dfs, METHOD_NAMENODE_SET_TIMES, &request, reterr_error);
+}
+
+enum status dfs_set_replication(struct dfs *dfs,
+                                struct slice path,
+                                uint32_t replication,
+                                struct error *reterr_error)
+{
+    struct dfs_set_replication_request request = {.client_id = dfs->client_id,
+                                                  .request_id = dfs_next_request(dfs),
+                                                  .path = path,
+                                                  .replication = replication};
+    return call_and_forget(dfs, METHOD_NAMENODE_SET_REPLICATION, &request, reterr_error);
+}
+
+enum status dfs_set_quota(struct dfs *dfs,
+                          struct slice path,
+                          const uint64_t *names,
+                          const uint64_t *bytes,
+                          struct error *reterr_error)
+{
+    struct dfs_set_quota_request request = {
+        .client_id = dfs->client_id,
+        .request_id = dfs_next_request(dfs),
+        .path = path,
+        .set_names = names != NULL,
+        .names = names != NULL ? *names : 0,
+        .set_bytes = bytes != NULL,
+        .bytes = bytes != NULL ? *bytes : 0,
+    };
+    return call_and_forget(dfs, METHOD_NAMENODE_SET_QUOTA, &request, reterr_error);
+}
+
+enum status dfs_concat(struct dfs *dfs,
+                       struct slice target,
+                       const struct slice *sources,
+                       size_t source_count,
+                       struct error *reterr_error)
+{
+    struct dfs_concat_request request = {.client_id = dfs->client_id,
+                                         .request_id = dfs_next_request(dfs),
+                                         .target = target,
+                                         .sources = sources,
+                                         .sources_count = source_count};
+    return call_and_forget(dfs, METHOD_NAMENODE_CONCAT, &request, reterr_error);
+}
+
+enum status dfs_server_defaults(struct dfs *dfs,
+                                struct arena *arena,
+                                struct dfs_get_server_defaults_response *ret_defaults,
+                                struct error *reterr_error)
+{
+    struct dfs_get_server_defaults_request request = {0};
+    const void *response = NULL;
+    enum status status = dfs_call(dfs, METHOD_NAMENODE_GET_SERVER_DEFAULTS, &request, arena,
+                                  dfs_deadline(dfs), &response, reterr_error);
+    if (status == OK)
+        *ret_defaults = *(const struct dfs_get_server_defaults_response *)response;
+    return status;
+}
+
 enum status dfs_content_summary(struct dfs *dfs,
                                 struct slice path,
                                 struct dfs_content_summary_response *ret_summary,

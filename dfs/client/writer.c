@@ -47,6 +47,38 @@ struct block_try {
     char broken[256]; /* what the datanodes say broke their pipeline */
 };
 
+/* Create or Append, while the lease is held; released again when it fails. */
+static enum status open_file(struct dfs *dfs,
+                             enum method method,
+                             const void *request,
+                             struct arena *arena,
+                             const void **ret_response,
+                             struct error *reterr_error)
+{
+    enum status status = dfs_lease_hold(dfs, reterr_error);
+    if (status != OK)
+        return status;
+    status = dfs_call(dfs, method, request, arena, dfs_deadline(dfs), ret_response, reterr_error);
+    if (status != OK)
+        dfs_lease_release(dfs);
+    return status;
+}
+
+static struct dfs_writer *writer_new(struct dfs *dfs,
+                                     uint64_t file_id,
+                                     uint64_t block_size,
+                                     uint32_t min_replicas)
+{
+    struct dfs_writer *writer = MEM_NEW(struct dfs_writer);
+    writer->dfs = dfs;
+    writer->file_id = file_id;
+    writer->block_size = block_size;
+    writer->min_replicas = min_replicas;
+    if (writer->block_size < 1 || writer->block_size > LIMIT_BLOCK_BYTES)
+        writer->block_size = LIMIT_BLOCK_BYTES_MIN; /* a namenode of another mind; it will judge */
+    return writer;
+}
+
 enum status dfs_create(struct dfs *dfs,
                        struct slice path,
                        const struct dfs_create_options *options,
@@ -66,29 +98,105 @@ enum status dfs_create(struct dfs *dfs,
         .overwrite = options->overwrite,
         .create_parents = options->create_parents,
     };
-    enum status status = dfs_lease_hold(dfs, reterr_error);
-    if (status != OK)
-        return status;
     struct arena *arena = arena_open(0);
     const void *response = NULL;
-    status = dfs_call(dfs, METHOD_NAMENODE_CREATE, &request, arena, dfs_deadline(dfs), &response,
-                      reterr_error);
-    if (status != OK) {
-        arena_close(arena);
-        dfs_lease_release(dfs);
-        return status;
+    enum status status =
+        open_file(dfs, METHOD_NAMENODE_CREATE, &request, arena, &response, reterr_error);
+    if (status == OK) {
+        const struct dfs_create_response *created = response;
+        *ret_writer = writer_new(dfs, created->file_id, created->block_size, created->min_replicas);
     }
-    const struct dfs_create_response *created = response;
-    struct dfs_writer *writer = MEM_NEW(struct dfs_writer);
-    writer->dfs = dfs;
-    writer->file_id = created->file_id;
-    writer->block_size = created->block_size;
-    writer->min_replicas = created->min_replicas;
-    if (writer->block_size < 1 || writer->block_size > LIMIT_BLOCK_BYTES)
-        writer->block_size = LIMIT_BLOCK_BYTES_MIN; /* a namenode of another mind; it will judge */
     arena_close(arena);
-    *ret_writer = writer;
-    return OK;
+    return status;
+}
+
+/* keep: NULL for all of the file. */
+static enum status append(struct dfs *dfs,
+                          struct slice path,
+                          const uint64_t *keep,
+                          struct dfs_writer **ret_writer,
+                          struct error *reterr_error)
+{
+    struct dfs_append_request request = {
+        .client_id = dfs->client_id,
+        .request_id = dfs_next_request(dfs),
+        .path = path,
+        .has_keep_length = keep != NULL,
+        .keep_length = keep != NULL ? *keep : 0,
+    };
+    struct arena *arena = arena_open(0);
+    const void *response = NULL;
+    enum status status =
+        open_file(dfs, METHOD_NAMENODE_APPEND, &request, arena, &response, reterr_error);
+    if (status == OK) {
+        const struct dfs_append_response *opened = response;
+        *ret_writer = writer_new(dfs, opened->file_id, opened->block_size, opened->min_replicas);
+        (*ret_writer)->sealed_bytes = opened->length;
+    }
+    arena_close(arena);
+    return status;
+}
+
+enum status dfs_append(struct dfs *dfs,
+                       struct slice path,
+                       struct dfs_writer **ret_writer,
+                       struct error *reterr_error)
+{
+    return append(dfs, path, NULL, ret_writer, reterr_error);
+}
+
+/* Reads [offset, end) of the file as it still is and writes it behind what is kept. */
+static enum status copy_head(struct dfs_writer *writer,
+                             struct slice path,
+                             uint64_t offset,
+                             uint64_t end,
+                             struct error *reterr_error)
+{
+    struct dfs_reader *reader = NULL;
+    enum status status =
+        dfs_reader_open(writer->dfs, path, offset, end - offset, &reader, reterr_error);
+    while (status == OK && offset < end) {
+        struct slice part = {0};
+        status = dfs_reader_map(reader, offset, (size_t)(end - offset), &part, reterr_error);
+        if (status == OK && part.length == 0)
+            status = error_set(reterr_error, ERR_STALE, "%.*s became shorter", SLICE_ARGS(path));
+        if (status == OK)
+            status = dfs_writer_write(writer, part.data, part.length, reterr_error);
+        offset += part.length;
+    }
+    dfs_reader_close(reader);
+    return status;
+}
+
+enum status dfs_truncate(struct dfs *dfs,
+                         struct slice path,
+                         uint64_t length,
+                         struct error *reterr_error)
+{
+    struct arena *arena = arena_open(0);
+    struct dfs_get_blocks_response found;
+    enum status status = dfs_get_blocks(dfs, path, 0, 0, arena, &found, reterr_error);
+    uint64_t keep = 0;
+    if (status == OK && length > found.status.length)
+        status = error_set(reterr_error, ERR_INVALID, "%.*s has only %" PRIu64 " bytes",
+                           SLICE_ARGS(path), found.status.length);
+    for (size_t i = 0; status == OK && i < found.blocks_count; i++) {
+        uint64_t end = found.blocks[i].offset + found.blocks[i].length;
+        keep = end <= length ? end : keep;
+    }
+    arena_close(arena);
+    if (status != OK)
+        return status;
+    struct dfs_writer *writer = NULL;
+    status = append(dfs, path, &keep, &writer, reterr_error);
+    if (status != OK)
+        return status;
+    if (keep < length)
+        status = copy_head(writer, path, keep, length, reterr_error);
+    if (status == OK)
+        status = dfs_writer_complete(writer, reterr_error);
+    dfs_writer_close(writer);
+    return status;
 }
 
 /* --- nodes to avoid ----------------------------------------------------------------------------

@@ -1,9 +1,13 @@
 noinst_LIBRARIES += dfs/libnamenodecore.a
 dfs_libnamenodecore_a_SOURCES = \
+	dfs/namenode/core/append.c \
+	dfs/namenode/core/attributes.c \
 	dfs/namenode/core/block.c \
+	dfs/namenode/core/blocklist.c \
 	dfs/namenode/core/care.h \
 	dfs/namenode/core/check.c \
 	dfs/namenode/core/children.c \
+	dfs/namenode/core/concat.c \
 	dfs/namenode/core/fsck.c \
 	dfs/namenode/core/inode.c \
 	dfs/namenode/core/lease.c \
@@ -14,6 +18,7 @@ dfs_libnamenodecore_a_SOURCES = \
 	dfs/namenode/core/path.c \
 	dfs/namenode/core/placement.c \
 	dfs/namenode/core/publish.c \
+	dfs/namenode/core/quota.c \
 	dfs/namenode/core/read.c \
 	dfs/namenode/core/record.c \
 	dfs/namenode/core/repair.c \

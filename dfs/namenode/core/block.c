@@ -26,6 +26,7 @@ struct block *namenode_block_new(struct namenode *nn,
     file->blocks[file->block_count++] = block;
     CHECK(map_u64_put(nn->blocks, id, block) == NULL);
     nn->health_counts[HEALTH_NONE]++;
+    namenode_quota_grown(nn, file, (int64_t)(length * file->replication));
     return block;
 }
 
@@ -34,6 +35,8 @@ void namenode_block_seal(struct namenode *nn, struct block *block, uint64_t leng
     struct inode *file = block->file;
     CHECK(block->index == file->sealed_count);
     block->state = namenode_transition(&namenode_block_table, block->state, BLOCK_SEAL);
+    int64_t more = (int64_t)length - (int64_t)block->length;
+    namenode_quota_grown(nn, file, more * (int64_t)file->replication);
     block->length = length;
     block->crc32c = crc32c;
     file->sealed_count++;
@@ -51,6 +54,7 @@ static void take_from_file(struct namenode *nn, struct block *block)
         file->length -= block->length;
         nn->sealed_count--;
     }
+    namenode_quota_grown(nn, file, -(int64_t)(block->length * file->replication));
     file->block_count--;
     for (size_t i = block->index; i < file->block_count; i++) {
         file->blocks[i] = file->blocks[i + 1];
@@ -60,6 +64,12 @@ static void take_from_file(struct namenode *nn, struct block *block)
 
 void namenode_block_remove(struct namenode *nn, struct block *block)
 {
+    take_from_file(nn, block);
+    namenode_block_forget(nn, block);
+}
+
+void namenode_block_forget(struct namenode *nn, struct block *block)
+{
     while (block->replica_count > 0) {
         struct replica *replica = block->replicas[block->replica_count - 1];
         namenode_node_delete(nn, replica->node, block->id);
@@ -67,7 +77,6 @@ void namenode_block_remove(struct namenode *nn, struct block *block)
     }
     namenode_repair_unqueue(nn, block);
     nn->health_counts[block->health]--;
-    take_from_file(nn, block);
     bool is_sealed = block->state == BLOCK_SEALED;
     block->state = namenode_transition(&namenode_block_table, block->state,
                                        is_sealed ? BLOCK_REMOVE : BLOCK_ABANDON);

@@ -24,6 +24,7 @@ struct tally {
     uint64_t writing;
     uint64_t sealed;
     uint64_t blocks;
+    uint64_t quotas;
 };
 
 static void check_file(const struct namenode *nn, const struct inode *file, struct tally *tally)
@@ -44,6 +45,11 @@ static void check_file(const struct namenode *nn, const struct inode *file, stru
         length += is_sealed ? block->length : 0;
     }
     expect(length == file->length, "NN-3");
+    if (file->is_append) {
+        const struct inode *older = namenode_inode_installed(nn, file->parent, file->name);
+        expect(is_writing && older != NULL && file->keep_blocks <= older->block_count, "NN-22");
+        expect(file->replication == older->replication, "NN-22");
+    }
     tally->files++;
     tally->writing += is_writing ? 1 : 0;
     tally->sealed += file->sealed_count;
@@ -59,7 +65,8 @@ static void check_directory(const struct inode *directory, struct tally *tally)
         expect(child->parent == directory, "NN-1");
         if (before != NULL && slice_equal(before->name, child->name)) {
             expect(before->state == INODE_INSTALLED && child->state == INODE_WRITING, "NN-1");
-            expect(child->overwrite && before->kind == FILE_REGULAR, "NN-1");
+            expect(child->overwrite || child->is_append, "NN-1");
+            expect(before->kind == FILE_REGULAR, "NN-1");
         }
         count++;
         before = child;
@@ -68,6 +75,26 @@ static void check_directory(const struct inode *directory, struct tally *tally)
     expect(count == directory->child_count, "NN-1");
     expect(directory->block_count == 0 && directory->lease == NULL, "NN-4");
     tally->directories++;
+}
+
+static bool check_quota(const struct namenode *nn, const struct inode *directory)
+{
+    const struct directory_extra *extra = directory->extra;
+    if (extra == NULL || (extra->name_quota == 0 && extra->space_quota == 0)) {
+        return false;
+    }
+    uint64_t names = 0;
+    uint64_t bytes = 0;
+    for (const struct inode *at = directory; at != NULL; at = namenode_inode_walk(directory, at)) {
+        bool is_second = at->state == INODE_WRITING &&
+                         namenode_inode_installed(nn, at->parent, at->name) != NULL;
+        names += is_second ? 0 : 1;
+        for (size_t i = 0; i < at->block_count; i++) {
+            bytes += at->blocks[i]->length * at->replication;
+        }
+    }
+    expect(names == extra->names && bytes == extra->bytes, "NN-21");
+    return true;
 }
 
 static void check_tree(const struct namenode *nn, struct tally *tally)
@@ -83,6 +110,7 @@ static void check_tree(const struct namenode *nn, struct tally *tally)
         }
         if (namenode_inode_is_directory(at)) {
             check_directory(at, tally);
+            tally->quotas += check_quota(nn, at) ? 1 : 0;
         } else {
             check_file(nn, at, tally);
         }
@@ -95,6 +123,7 @@ static void check_tree(const struct namenode *nn, struct tally *tally)
     expect(tally->blocks == map_u64_count(nn->blocks), "NN-3");
     expect(tally->files == nn->file_count && tally->directories == nn->directory_count, "NN-6");
     expect(tally->sealed == nn->sealed_count, "NN-6");
+    expect(tally->quotas == nn->quota_count, "NN-21");
 }
 
 static void check_leases(const struct namenode *nn, uint64_t writing)

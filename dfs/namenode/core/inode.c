@@ -184,11 +184,13 @@ void namenode_inode_attach(struct namenode *nn, struct inode *inode, struct inod
     parent->children = treap_insert(parent->children, inode);
     parent->child_count++;
     count_inode(nn, inode, true);
+    namenode_quota_moved(nn, inode, true);
 }
 
 void namenode_inode_detach(struct namenode *nn, struct inode *inode)
 {
     CHECK(inode->parent != NULL);
+    namenode_quota_moved(nn, inode, false);
     namenode_children_remove(children_of(nn, inode), inode);
     treap_remove(inode->parent, inode);
     inode->parent->child_count--;
@@ -214,6 +216,10 @@ static void free_one(struct namenode *nn, struct inode *inode)
         namenode_transition(&namenode_inode_table, inode->state,
                             inode->state == INODE_WRITING ? INODE_ABANDON : INODE_REMOVE);
     CHECK(map_u64_remove(nn->inodes, inode->id) == inode);
+    if (inode->extra != NULL) {
+        namenode_quota_set(nn, inode, 0, 0);
+        mem_free(inode->extra);
+    }
     mem_free(inode->blocks);
     mem_free((void *)(uintptr_t)inode->name.data);
     mem_free(inode);
@@ -238,6 +244,7 @@ void namenode_inode_install(struct namenode *nn, struct inode *inode)
 {
     struct inode *parent = inode->parent;
     CHECK(inode->sealed_count == inode->block_count);
+    CHECK(!inode->is_append);
     namenode_inode_detach(nn, inode);
     namenode_lease_remove(nn, inode);
     inode->state = namenode_transition(&namenode_inode_table, inode->state, INODE_INSTALL);
@@ -294,7 +301,7 @@ void namenode_inode_status(const struct inode *inode,
         .owner = inode->owner,
         .group = inode->group,
         .modified_ms = inode->modified_ms,
-        .accessed_ms = inode->modified_ms, /* reads are not recorded */
+        .accessed_ms = inode->accessed_ms,
         .child_count = inode->child_count,
         .under_construction = inode->state == INODE_WRITING,
     };

@@ -1,7 +1,8 @@
 /*
  * lease.c - who is writing: one lease per client, holding the client's files under construction.
- * Owns namenode->leases. A lease exists while it holds a file. Leases are not journaled; a restart
- * gives every one its full time again.
+ * Owns namenode->leases. A lease exists while it holds a file. Times are monotonic and not
+ * journaled; a restart gives every lease its full time again. After lease_ms of silence another
+ * client may take a file over, after lease_hard_ms the files end by themselves.
  * Invariant: NN-4.
  */
 #include "dfs/namenode/core/state.h"
@@ -18,7 +19,7 @@ void namenode_lease_add(struct namenode *nn, struct inode *file, uint64_t client
         lease->timer.object = lease;
         CHECK(map_u64_put(nn->leases, client_id, lease) == NULL);
         if (nn->mode != MODE_REPLAY) {
-            lease->due_ms = nn->now_ms + nn->settings.lease_ms;
+            lease->due_ms = nn->now_ms + nn->settings.lease_hard_ms;
             namenode_timer_set(nn, &lease->timer, lease->due_ms);
         }
     }
@@ -44,7 +45,7 @@ void namenode_lease_renew(struct namenode *nn, uint64_t client_id)
 {
     struct lease *lease = map_u64_get(nn->leases, client_id);
     if (lease != NULL) {
-        lease->due_ms = nn->now_ms + nn->settings.lease_ms;
+        lease->due_ms = nn->now_ms + nn->settings.lease_hard_ms;
         namenode_timer_set(nn, &lease->timer, lease->due_ms);
     }
 }
@@ -52,10 +53,11 @@ void namenode_lease_renew(struct namenode *nn, uint64_t client_id)
 /* The writer is gone: what it sealed stays, what it would have replaced stays rather. */
 static void end_file(struct namenode *nn, struct inode *file)
 {
-    bool has_older = namenode_inode_installed(nn, file->parent, file->name) != NULL;
+    bool has_older =
+        namenode_inode_installed(nn, file->parent, file->name) != NULL; /* or appends */
     if (file->sealed_count > 0 && !has_older) {
         NAMENODE_TRACE(nn, "lease end file=%llu completed", (unsigned long long)file->id);
-        namenode_finish_file(nn, file);
+        (void)namenode_finish_file(nn, file); /* is file: it does not append */
         return;
     }
     NAMENODE_TRACE(nn, "lease end file=%llu abandoned", (unsigned long long)file->id);
@@ -65,7 +67,7 @@ static void end_file(struct namenode *nn, struct inode *file)
 void namenode_lease_expired(struct namenode *nn, struct lease *lease)
 {
     if (nn->mode != MODE_OPEN) { /* nothing may change yet */
-        lease->due_ms = nn->now_ms + nn->settings.lease_ms;
+        lease->due_ms = nn->now_ms + nn->settings.lease_hard_ms;
         namenode_timer_set(nn, &lease->timer, lease->due_ms);
         return;
     }
@@ -74,6 +76,45 @@ void namenode_lease_expired(struct namenode *nn, struct lease *lease)
     for (size_t left = lease->files.count; left > 0; left--) {
         end_file(nn, lease->files.first->object);
     }
+}
+
+static void fail_busy(struct namenode *nn, const struct inode *writing)
+{
+    struct slice path = namenode_inode_path(writing, nn->actions->arena);
+    int64_t silent_ms = nn->now_ms - (writing->lease->due_ms - nn->settings.lease_hard_ms);
+    namenode_fail(nn, ERR_BUSY,
+                  "%.*s is being %s by %.*s (client %016llx, last heard of %lld ms ago)",
+                  SLICE_ARGS(path), writing->is_append ? "appended to" : "written",
+                  SLICE_ARGS(writing->owner), (unsigned long long)writing->lease->client_id,
+                  (long long)silent_ms);
+}
+
+bool namenode_lease_take_over(struct namenode *nn, struct inode *writing, uint64_t client_id)
+{
+    int64_t heard_ms = writing->lease->due_ms - nn->settings.lease_hard_ms;
+    bool is_silent = nn->now_ms - heard_ms >= nn->settings.lease_ms;
+    if (!is_silent || writing->lease->client_id == client_id ||
+        !namenode_access_allows(nn, writing, ACCESS_WRITE)) {
+        fail_busy(nn, writing);
+        return false;
+    }
+    NAMENODE_TRACE(nn, "lease taken over client=%llu file=%llu", (unsigned long long)client_id,
+                   (unsigned long long)writing->id);
+    end_file(nn, writing);
+    return true;
+}
+
+bool namenode_lease_is_free(struct namenode *nn, const struct inode *file)
+{
+    const struct inode *writing = file;
+    if (file->state == INODE_INSTALLED) {
+        writing =
+            file->parent == NULL ? NULL : namenode_inode_writing(nn, file->parent, file->name);
+    }
+    if (writing != NULL) {
+        fail_busy(nn, writing);
+    }
+    return writing == NULL;
 }
 
 void namenode_renew_lease(struct namenode *nn, const struct dfs_renew_lease_request *request)

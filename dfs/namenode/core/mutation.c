@@ -46,6 +46,9 @@ static void answer_again(struct namenode *nn, const struct mutation *mutation)
     case METHOD_NAMENODE_CREATE:
         namenode_reply_create(nn, mutation->value);
         return;
+    case METHOD_NAMENODE_APPEND:
+        namenode_reply_append(nn, mutation->value);
+        return;
     case METHOD_NAMENODE_COMPLETE:
         namenode_reply_complete(nn, mutation->value);
         return;

@@ -36,7 +36,9 @@ void namenode_settings_default(struct namenode_settings *ret_settings)
         .inodes_max = 50000000,
         .list_limit = LIMIT_LIST_PAGE,
         .ids_reserved = 1024,
+        .access_time_precision_ms = 3600000,
         .lease_ms = 60000,
+        .lease_hard_ms = 300000,
         .mutation_keep_ms = LIMIT_REQUESTS_REMEMBERED_MS,
         .mutations_max = 200000,
         .fences_max = 100000,
@@ -62,19 +64,13 @@ void namenode_settings_default(struct namenode_settings *ret_settings)
 static bool durations_are_valid(const struct namenode_settings *settings)
 {
     const int64_t durations[] = {
-        settings->lease_ms,
-        settings->mutation_keep_ms,
-        settings->heartbeat_interval_ms,
-        settings->stale_ms,
-        settings->lost_ms,
-        settings->rereplicate_ms,
-        settings->report_wait_ms,
-        settings->report_interval_ms,
-        settings->repair_retry_ms,
-        settings->copy_timeout_ms,
-        settings->pipeline_wait_ms,
-        settings->unknown_grace_ms,
-        settings->delete_retry_ms,
+        settings->lease_ms,           settings->lease_hard_ms,
+        settings->mutation_keep_ms,   settings->heartbeat_interval_ms,
+        settings->stale_ms,           settings->lost_ms,
+        settings->rereplicate_ms,     settings->report_wait_ms,
+        settings->report_interval_ms, settings->repair_retry_ms,
+        settings->copy_timeout_ms,    settings->pipeline_wait_ms,
+        settings->unknown_grace_ms,   settings->delete_retry_ms,
     };
     for (size_t i = 0; i < sizeof(durations) / sizeof(durations[0]); i++) {
         if (durations[i] < 1 || durations[i] > MS_MAX) {
@@ -82,6 +78,9 @@ static bool durations_are_valid(const struct namenode_settings *settings)
         }
     }
     return settings->repair_start_ms >= 0 && settings->repair_start_ms <= MS_MAX &&
+           settings->access_time_precision_ms >= 0 &&
+           settings->access_time_precision_ms <= MS_MAX &&
+           settings->lease_ms <= settings->lease_hard_ms &&
            settings->heartbeat_interval_ms < settings->stale_ms &&
            settings->stale_ms < settings->lost_ms && settings->lost_ms < settings->rereplicate_ms;
 }
@@ -230,7 +229,7 @@ void namenode_reply(struct namenode *nn, const void *response)
 bool namenode_is_superuser(const struct namenode *nn, struct slice user)
 {
     return slice_equal(user, nn->settings.superuser) || slice_equal_string(user, "millrace") ||
-           slice_equal(user, nn->settings.supergroup);
+           namenode_access_is_member(nn, nn->settings.supergroup);
 }
 
 static int64_t housekeeping_ms(const struct namenode *nn)
@@ -275,7 +274,7 @@ static void start(struct namenode *nn)
     cursor = 0;
     while (map_u64_next(nn->leases, &cursor, NULL, &value)) {
         struct lease *lease = value;
-        lease->due_ms = nn->now_ms + nn->settings.lease_ms;
+        lease->due_ms = nn->now_ms + nn->settings.lease_hard_ms;
         namenode_timer_set(nn, &lease->timer, lease->due_ms);
     }
     namenode_mutation_expire(nn);
@@ -326,6 +325,9 @@ static bool dispatch_read(struct namenode *nn, const struct event *event)
     case METHOD_NAMENODE_CONTENT_SUMMARY:
         namenode_content_summary(nn, event->message);
         return true;
+    case METHOD_NAMENODE_GET_SERVER_DEFAULTS:
+        namenode_get_server_defaults(nn);
+        return true;
     case METHOD_NAMENODE_CLUSTER_STATUS:
         namenode_cluster_status(nn);
         return true;
@@ -342,6 +344,12 @@ static bool dispatch_write(struct namenode *nn, const struct event *event)
     switch ((int)event->method) {
     case METHOD_NAMENODE_CREATE:
         namenode_create(nn, event->message);
+        return true;
+    case METHOD_NAMENODE_APPEND:
+        namenode_append(nn, event->message);
+        return true;
+    case METHOD_NAMENODE_CONCAT:
+        namenode_concat(nn, event->message);
         return true;
     case METHOD_NAMENODE_ADD_BLOCK:
         namenode_add_block(nn, event->message);
@@ -383,6 +391,15 @@ static bool dispatch_tree(struct namenode *nn, const struct event *event)
         return true;
     case METHOD_NAMENODE_SET_OWNER:
         namenode_set_owner(nn, event->message);
+        return true;
+    case METHOD_NAMENODE_SET_TIMES:
+        namenode_set_times(nn, event->message);
+        return true;
+    case METHOD_NAMENODE_SET_REPLICATION:
+        namenode_set_replication(nn, event->message);
+        return true;
+    case METHOD_NAMENODE_SET_QUOTA:
+        namenode_set_quota(nn, event->message);
         return true;
     case METHOD_NAMENODE_FENCE_OUTPUT:
         namenode_fence_output(nn, event->message);

@@ -2,16 +2,17 @@
  * namenode.h - the namenode's machine: the namespace, which datanode holds which block, repair.
  *
  * It answers all calls of the services Namenode and DatanodeTracker (proto/dfs.proto). The
- * namespace is journaled (NamenodeFormat, InodePut, BlockSealed, InodeRemove, BlockIdsReserved,
- * FenceRaised, MutationDone, DatanodePut, DatanodeRemove of proto/journal.proto); where replicas
- * are is not: datanodes report it. It makes no calls and has no effects: datanodes get their
- * commands as answers to held heartbeats. The door's contract is lib/model/machine.h. States:
+ * namespace is journaled (NamenodeFormat, InodePut, InodeAccessed, BlockSealed, InodeRemove,
+ * BlockIdsReserved, FenceRaised, MutationDone, DatanodePut, DatanodeRemove of proto/journal.proto);
+ * where replicas are is not: datanodes report it. It makes no calls and has no effects: datanodes
+ * get their commands as answers to held heartbeats. The door's contract is lib/model/machine.h.
+ * States:
  * docs/states/namenode_*.dot.
  *
  * Invariants, asserted by namenode_check:
  *   NN-1  Every inode but the root is listed by exactly one directory, its parent. A directory
  *         lists at most one installed inode and one file under construction per name, both only
- *         when the latter was created to overwrite and the former is a file.
+ *         when the latter was created to overwrite, or to append, and the former is a file.
  *   NN-2  Ids of inodes and blocks are never used twice; none is above the reserved range.
  *   NN-3  A file's length is the sum of its sealed blocks; these come before its pending ones; an
  *         installed file has no pending block. A block belongs to exactly one file.
@@ -29,8 +30,11 @@
  *   NN-12 A datanode has at most one held heartbeat, and only while it is not given up.
  *   NN-13 Replicas on datanodes that are not in service count for no block's wanted number; those
  * in maintenance lower it, to maintenance_min_replicas at least.
+ *   NN-21 The sums kept by a directory with a quota equal what counting below it gives.
+ *   NN-22 A file that appends has the installed file of its name beside it, whose blocks it keeps a
+ *         prefix of.
  *
- * Promises of the calls, beside those in dfs.proto:
+ * Promises of the calls, beside those in dfs.proto and docs/namespace.md:
  *   - Mutations need client_id and request_id (not 0, else ERR_INVALID). A repeated pair is
  *     answered with the remembered success, in safe mode, too; failures are not remembered.
  *     AddBlock and SealBlock are not journaled as results: the block itself tells a repetition.
@@ -41,15 +45,16 @@
  *   - Permissions are POSIX's: x on every directory passed, w on the directory changed, r to read
  *     or list, the sticky bit. A recursive delete and a content summary need them on every
  *     directory below. permission 0 in a request means 0644 for a file, 0755 for a directory.
- *     The superuser (settings.superuser, "millrace", and a user called like the supergroup) may
- *     do everything. A user's only group is the one named like the user; it is the group of what
- *     the user creates.
+ *     Superusers (settings.superuser, "millrace", members of the supergroup) may do everything.
+ *     A caller is in event.groups, or, when there are none, in the one named like himself. What he
+ *     creates gets the group of its directory.
  *   - A file under construction is seen by GetStatus, ListStatus and GetBlocks (sealed blocks)
- *     unless it is to overwrite an older file: then the older one is seen until Complete replaces
- *     it. Creating a path that is under construction is ERR_BUSY.
- *   - A lease not renewed for lease_ms (any mutation of the client renews it, too) ends the
+ *     unless it is to overwrite an older file or to append to it: then the older one is seen until
+ *     Complete. Creating a path that is under construction is ERR_BUSY.
+ *   - A lease not renewed for lease_hard_ms (any mutation of the client renews it, too) ends the
  *     client's files: completed with the sealed blocks, abandoned when there are none or when an
- *     older file would be overwritten by half of a new one.
+ *     older file would be overwritten or extended by half of what was to come. After lease_ms
+ *     another client that wants to write there ends them.
  *   - SealBlock wants blocks in the order in which AddBlock named them (else ERR_BAD_TRANSITION)
  *     and min_replicas of the block's targets, none of them lost (else ERR_NO_NODES). A block
  *     named before a restart of the namenode is accepted when as many datanodes have reported it
@@ -84,10 +89,13 @@ struct namenode_settings {
     uint32_t list_limit;          /* entries in a page of ListStatus: LIMIT_LIST_PAGE */
     uint64_t ids_reserved;        /* ids taken per BlockIdsReserved record: 1,024 */
 
-    int64_t lease_ms;              /* 60,000 */
-    int64_t mutation_keep_ms;      /* how long results are remembered: 600,000 */
-    uint64_t mutations_max;        /* 200,000 */
-    uint64_t fences_max;           /* fenced keys remembered: 100,000 */
+    int64_t access_time_precision_ms; /* between two journaled reads of a file: 3,600,000; 0: none
+                                         is */
+    int64_t lease_ms;         /* silence after which another client may take a file over: 60,000 */
+    int64_t lease_hard_ms;    /* ... after which the namenode ends it: 300,000 */
+    int64_t mutation_keep_ms; /* how long results are remembered: 600,000 */
+    uint64_t mutations_max;   /* 200,000 */
+    uint64_t fences_max;      /* fenced keys remembered: 100,000 */
     int64_t heartbeat_interval_ms; /* how long a heartbeat is held: 1,000 */
     int64_t stale_ms;              /* silence after which a datanode is avoided: 10,000 */
     int64_t lost_ms;               /* ... after which it gets no work: 30,000 */
@@ -111,7 +119,7 @@ struct namenode_settings {
 void namenode_settings_default(struct namenode_settings *ret_settings);
 /*
  * Copies settings. ERR_INVALID when a number is out of range or the intervals are not
- * heartbeat_interval_ms < stale_ms < lost_ms < rereplicate_ms.
+ * heartbeat_interval_ms < stale_ms < lost_ms < rereplicate_ms, lease_ms <= lease_hard_ms.
  */
 MUST_USE enum status namenode_open(const struct namenode_settings *settings,
                                    uint64_t seed,

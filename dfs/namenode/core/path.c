@@ -1,6 +1,6 @@
 /*
  * path.c - from a path to inodes, and what the caller may do with them.
- * POSIX permission bits; the groups of a user are the one named like the user. Reads only.
+ * POSIX permission bits. Reads only.
  */
 #include "lib/model/path.h"
 #include "dfs/namenode/core/state.h"
@@ -25,6 +25,17 @@ static bool parse_path(struct namenode *nn, struct slice text, struct path *ret_
 
 /* --- permissions --------------------------------------------------------------------- */
 
+bool namenode_access_is_member(const struct namenode *nn, struct slice group)
+{
+    const struct event *event = nn->event;
+    for (size_t i = 0; i < event->groups_count; i++) {
+        if (slice_equal(event->groups[i], group)) {
+            return true;
+        }
+    }
+    return event->groups_count == 0 && slice_equal(event->user, group);
+}
+
 bool namenode_access_allows(const struct namenode *nn, const struct inode *inode, unsigned bits)
 {
     struct slice user = nn->event->user;
@@ -34,7 +45,7 @@ bool namenode_access_allows(const struct namenode *nn, const struct inode *inode
     unsigned granted = inode->permission & 7U;
     if (slice_equal(user, inode->owner)) {
         granted = (inode->permission >> 6) & 7U;
-    } else if (slice_equal(user, inode->group)) {
+    } else if (namenode_access_is_member(nn, inode->group)) {
         granted = (inode->permission >> 3) & 7U;
     }
     return (granted & bits) == bits;

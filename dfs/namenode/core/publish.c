@@ -168,7 +168,8 @@ static struct inode *verify_source(struct namenode *nn, const struct dfs_publish
                       (unsigned long long)entry->length);
         return NULL;
     }
-    return namenode_access_check_removal(nn, file) ? file : NULL;
+    return namenode_lease_is_free(nn, file) && namenode_access_check_removal(nn, file) ? file
+                                                                                       : NULL;
 }
 
 static bool verify_entries_with(struct namenode *nn,
@@ -213,6 +214,42 @@ static bool verify_entries(struct namenode *nn, struct publish *publish)
     return is_verified;
 }
 
+static bool quota_admits(struct namenode *nn,
+                         const struct publish *publish,
+                         const struct inode *directory)
+{
+    const struct dfs_publish_output_request *request = publish->request;
+    size_t made = publish->destination.missing + 1 + (request->write_success ? 1 : 0);
+    int64_t names = (int64_t)made;
+    int64_t bytes = 0;
+    bool holds_staging =
+        publish->staging != NULL && namenode_inode_is_below(publish->staging, directory);
+    if (holds_staging) {
+        struct usage usage = namenode_quota_usage(nn, publish->staging);
+        names -= (int64_t)usage.names;
+        bytes -= (int64_t)usage.bytes;
+    }
+    for (size_t i = 0; i < request->entries_count; i++) {
+        const struct inode *source = publish->sources[i];
+        bool is_counted = namenode_inode_is_below(source, directory) &&
+                          !(holds_staging && namenode_inode_is_below(source, publish->staging));
+        names += is_counted ? 0 : 1;
+        bytes += is_counted ? 0 : (int64_t)namenode_inode_space(source);
+    }
+    return namenode_quota_admits(nn, directory, names, bytes);
+}
+
+static bool quotas_allow(struct namenode *nn, const struct publish *publish)
+{
+    const struct inode *at = namenode_quota_above(nn, publish->destination.deepest);
+    for (; at != NULL; at = namenode_quota_above(nn, at->parent)) {
+        if (!quota_admits(nn, publish, at)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 /* --- the transaction ----------------------------------------------------------------- */
 
 static void move_sources(struct namenode *nn,
@@ -242,8 +279,9 @@ static void add_success(struct namenode *nn, struct inode *directory)
     namenode_inode_set_name(file, slice_from_string(success_name));
     file->permission = SUCCESS_PERMISSION;
     file->owner = namenode_intern(nn, nn->event->user);
-    file->group = file->owner;
+    file->group = directory->group;
     file->modified_ms = nn->wall_ms;
+    file->accessed_ms = nn->wall_ms;
     file->replication = nn->settings.replication;
     file->block_size = nn->settings.block_size;
     namenode_inode_attach(nn, file, directory);
@@ -279,7 +317,7 @@ void namenode_publish_output(struct namenode *nn, const struct dfs_publish_outpu
     }
     struct publish publish = {.request = request};
     if (!verify_destination(nn, &publish) || !verify_staging(nn, &publish) ||
-        !verify_entries(nn, &publish)) {
+        !verify_entries(nn, &publish) || !quotas_allow(nn, &publish)) {
         return;
     }
     raise_fence(nn, request->key, request->epoch, true);

@@ -1,6 +1,7 @@
 /*
  * read.c - the calls that only look: status, listing, blocks, content summary, the cluster.
- * Changes nothing but the random numbers that spread readers over equally near replicas.
+ * Changes nothing but access times and the random numbers that spread readers over equally near
+ * replicas.
  */
 #include "dfs/namenode/core/state.h"
 #include "lib/base/check.h"
@@ -143,7 +144,7 @@ static bool is_not_found_yet(struct namenode *nn, const struct block *block)
 void namenode_get_blocks(struct namenode *nn, const struct dfs_get_blocks_request *request)
 {
     struct target target;
-    const struct inode *inode = namenode_path_find(nn, request->path, &target);
+    struct inode *inode = namenode_path_find(nn, request->path, &target);
     if (inode == NULL) {
         return;
     }
@@ -179,6 +180,7 @@ void namenode_get_blocks(struct namenode *nn, const struct dfs_get_blocks_reques
         offset += block->length;
     }
     response.blocks = blocks;
+    namenode_inode_accessed(nn, inode);
     namenode_reply(nn, &response);
 }
 
@@ -198,9 +200,15 @@ void namenode_content_summary(struct namenode *nn,
             response.directory_count++;
             continue;
         }
-        response.file_count++;
-        response.length += at->length;
-        response.space_consumed += at->length * at->replication;
+        response.space_consumed += namenode_inode_space(at);
+        bool is_hidden = at->state == INODE_WRITING &&
+                         namenode_inode_installed(nn, at->parent, at->name) != NULL;
+        response.file_count += is_hidden ? 0 : 1;
+        response.length += is_hidden ? 0 : at->length;
+    }
+    if (top->extra != NULL) {
+        response.name_quota = top->extra->name_quota;
+        response.space_quota = top->extra->space_quota;
     }
     namenode_reply(nn, &response);
 }

@@ -8,8 +8,13 @@
 #include "lib/base/check.h"
 #include "lib/base/mem.h"
 
-static struct journal_inode_put make_inode_put(const struct inode *inode, struct arena *arena)
+static struct journal_inode_put make_inode_put(const struct namenode *nn,
+                                               const struct inode *inode,
+                                               struct arena *arena)
 {
+    static const struct directory_extra nothing;
+    const struct directory_extra *extra = inode->extra == NULL ? &nothing : inode->extra;
+    const struct inode *older = inode->is_append ? namenode_append_older(nn, inode) : NULL;
     struct dfs_block_info *blocks = NULL;
     if (inode->sealed_count > 0) {
         blocks = ARENA_ARRAY(arena, struct dfs_block_info, inode->sealed_count);
@@ -37,18 +42,31 @@ static struct journal_inode_put make_inode_put(const struct inode *inode, struct
         .lease_client_id = is_writing ? inode->lease->client_id : 0,
         .path = is_writing ? namenode_inode_path(inode, arena) : slice_make(NULL, 0),
         .overwrite = inode->overwrite,
+        .accessed_ms = inode->accessed_ms,
+        .name_quota = extra->name_quota,
+        .space_quota = extra->space_quota,
+        .append_to = older == NULL ? 0 : older->id,
+        .keep_blocks = inode->keep_blocks,
     };
 }
 
-static void append_inode(struct actions *actions, const struct inode *inode)
+static void append_inode(const struct namenode *nn,
+                         struct actions *actions,
+                         const struct inode *inode)
 {
-    struct journal_inode_put record = make_inode_put(inode, actions->arena);
+    struct journal_inode_put record = make_inode_put(nn, inode, actions->arena);
     actions_journal(actions, &journal_inode_put_type, &record);
 }
 
 void namenode_record_inode(struct namenode *nn, const struct inode *inode)
 {
-    append_inode(nn->actions, inode);
+    append_inode(nn, nn->actions, inode);
+}
+
+void namenode_record_access(struct namenode *nn, const struct inode *file)
+{
+    struct journal_inode_accessed record = {.file_id = file->id, .accessed_ms = file->accessed_ms};
+    actions_journal(nn->actions, &journal_inode_accessed_type, &record);
 }
 
 void namenode_record_remove(struct namenode *nn, uint64_t file_id)
@@ -115,7 +133,7 @@ void namenode_snapshot(const struct namenode *nn, struct actions *ret_actions)
     }
     append_ids(nn, ret_actions);
     for (const struct inode *at = nn->root; at != NULL; at = namenode_inode_walk(nn->root, at)) {
-        append_inode(ret_actions, at);
+        append_inode(nn, ret_actions, at);
     }
     size_t cursor = 0;
     void *value = NULL;
@@ -141,48 +159,34 @@ void namenode_snapshot(const struct namenode *nn, struct actions *ret_actions)
 
 /* --- replay -------------------------------------------------------------------------- */
 
-static void replay_sealed(struct namenode *nn,
-                          struct inode *file,
-                          const struct dfs_block_info *info)
+/* Takes it from where it is if its place changes. True: it has to be attached. */
+static bool replay_place(struct namenode *nn,
+                         struct inode *inode,
+                         const struct journal_inode_put *record)
 {
-    struct block *block = map_u64_get(nn->blocks, info->block_id);
-    if (block == NULL) {
-        block = namenode_block_new(nn, file, info->block_id, info->length);
-        namenode_block_seal(nn, block, info->length, info->crc32c);
+    uint64_t parent_id = inode->parent == NULL ? 0 : inode->parent->id;
+    bool was_writing = inode->state == INODE_WRITING;
+    bool is_same = inode == nn->root || (inode->parent != NULL && parent_id == record->parent_id &&
+                                         was_writing == record->under_construction &&
+                                         slice_equal(inode->name, record->name));
+    if (is_same) {
+        return false;
     }
-    CHECK(block->file == file);
-}
-
-static void replay_inode_put(struct namenode *nn, const struct journal_inode_put *record)
-{
-    struct inode *inode = map_u64_get(nn->inodes, record->file_id);
-    if (inode == NULL) {
-        inode = namenode_inode_new(nn, record->file_id, record->kind);
-    } else if (inode->parent != NULL) {
+    if (inode->parent != NULL) {
         namenode_inode_detach(nn, inode);
-    }
-    if (inode->lease != NULL) {
-        namenode_lease_remove(nn, inode);
     }
     namenode_inode_set_name(inode, record->name);
     inode->state = record->under_construction ? INODE_WRITING : INODE_INSTALLED;
-    inode->permission = record->permission;
-    inode->owner = namenode_intern(nn, record->owner);
-    inode->group = namenode_intern(nn, record->group);
-    inode->modified_ms = record->modified_ms;
-    inode->replication = record->replication;
-    inode->block_size = record->block_size;
-    inode->overwrite = record->overwrite;
-    if (record->under_construction) {
-        namenode_lease_add(nn, inode, record->lease_client_id);
-    }
-    for (size_t i = 0; i < record->blocks_count; i++) {
-        replay_sealed(nn, inode, &record->blocks[i]);
-    }
-    CHECK(inode->sealed_count == record->blocks_count);
+    return true;
+}
+
+static void replay_attach(struct namenode *nn,
+                          struct inode *inode,
+                          const struct journal_inode_put *record)
+{
     if (record->parent_id == 0) {
-        CHECK(nn->root == NULL || nn->root == inode);
-        nn->directory_count += nn->root == NULL ? 1 : 0;
+        CHECK(nn->root == NULL);
+        nn->directory_count++;
         nn->root = inode;
         return;
     }
@@ -190,6 +194,40 @@ static void replay_inode_put(struct namenode *nn, const struct journal_inode_put
     CHECK(parent != NULL);
     CHECK(namenode_inode_is_directory(parent));
     namenode_inode_attach(nn, inode, parent);
+}
+
+static void replay_inode_put(struct namenode *nn, const struct journal_inode_put *record)
+{
+    struct inode *inode = map_u64_get(nn->inodes, record->file_id);
+    if (inode == NULL) {
+        inode = namenode_inode_new(nn, record->file_id, record->kind);
+    }
+    if (inode->lease != NULL) {
+        namenode_lease_remove(nn, inode);
+    }
+    bool is_moved = replay_place(nn, inode, record);
+    inode->permission = record->permission;
+    inode->owner = namenode_intern(nn, record->owner);
+    inode->group = namenode_intern(nn, record->group);
+    inode->modified_ms = record->modified_ms;
+    inode->accessed_ms = record->accessed_ms;
+    uint64_t space = namenode_inode_space(inode);
+    inode->replication = record->replication;
+    namenode_quota_grown(nn, inode, (int64_t)(namenode_inode_space(inode) - space));
+    inode->block_size = record->block_size;
+    inode->overwrite = record->overwrite;
+    inode->is_append = record->append_to != 0;
+    inode->keep_blocks = record->keep_blocks;
+    if (record->under_construction) {
+        namenode_lease_add(nn, inode, record->lease_client_id);
+    }
+    namenode_blocklist_set(nn, inode, record->blocks, record->blocks_count);
+    if (is_moved) {
+        replay_attach(nn, inode, record);
+    }
+    if (namenode_inode_is_directory(inode)) {
+        namenode_quota_set(nn, inode, record->name_quota, record->space_quota);
+    }
 }
 
 static void replay_inode_remove(struct namenode *nn, const struct journal_inode_remove *record)
@@ -205,7 +243,17 @@ static void replay_block_sealed(struct namenode *nn, const struct journal_block_
     struct inode *file = map_u64_get(nn->inodes, record->file_id);
     CHECK(file != NULL);
     CHECK(file->state == INODE_WRITING);
-    replay_sealed(nn, file, &record->block);
+    CHECK(map_u64_get(nn->blocks, record->block.block_id) == NULL);
+    struct block *block =
+        namenode_block_new(nn, file, record->block.block_id, record->block.length);
+    namenode_block_seal(nn, block, record->block.length, record->block.crc32c);
+}
+
+static void replay_inode_accessed(struct namenode *nn, const struct journal_inode_accessed *record)
+{
+    struct inode *file = map_u64_get(nn->inodes, record->file_id);
+    CHECK(file != NULL);
+    file->accessed_ms = record->accessed_ms;
 }
 
 void namenode_replay(struct namenode *nn, const struct message_type *type, const void *message)
@@ -214,6 +262,8 @@ void namenode_replay(struct namenode *nn, const struct message_type *type, const
         replay_inode_put(nn, message);
     } else if (type == &journal_inode_remove_type) {
         replay_inode_remove(nn, message);
+    } else if (type == &journal_inode_accessed_type) {
+        replay_inode_accessed(nn, message);
     } else if (type == &journal_block_sealed_type) {
         replay_block_sealed(nn, message);
     } else if (type == &journal_mutation_done_type) {

@@ -104,6 +104,14 @@ struct timer {
 
 /* --- namespace ----------------------------------------------------------------------- */
 
+/* What only few directories have. */
+struct directory_extra {
+    uint64_t name_quota; /* 0: none */
+    uint64_t space_quota;
+    uint64_t names; /* in use, while there is a quota: itself and everything below */
+    uint64_t bytes;
+};
+
 struct inode {
     uint64_t id;
     int state; /* enum inode_state */
@@ -115,6 +123,7 @@ struct inode {
     struct slice owner; /* interned */
     struct slice group; /* interned */
     uint64_t modified_ms;
+    uint64_t accessed_ms;
     /* As a child: treap of the parent, ordered by name, then installed before writing. */
     struct inode *left;
     struct inode *right;
@@ -122,6 +131,8 @@ struct inode {
     /* A directory's. */
     struct inode *children;
     uint32_t child_count;
+    uint32_t keep_blocks;          /* of an appending file: blocks of the older one that stay */
+    struct directory_extra *extra; /* NULL: nothing special */
     /* A file's. */
     uint64_t block_size;
     uint64_t length; /* of its sealed blocks */
@@ -131,6 +142,7 @@ struct inode {
     uint64_t add_request_id; /* of the newest AddBlock; while under construction, not journaled */
     size_t block_capacity;
     bool overwrite;
+    bool is_append;      /* its blocks are for the installed file of its name */
     struct lease *lease; /* NULL unless under construction */
     struct list_node in_lease;
 };
@@ -307,6 +319,7 @@ struct namenode {
     struct children writing; /* files under construction */
     uint64_t file_count;
     uint64_t directory_count;
+    uint64_t quota_count;   /* directories that have one */
     struct map_u64 *leases; /* by client id */
 
     struct map_u64 *blocks;
@@ -444,6 +457,8 @@ bool namenode_path_resolve(struct namenode *nn,
                            struct target *ret_target);
 /* The same, and something must be there: installed or, if not, under construction. NULL: failed. */
 struct inode *namenode_path_find(struct namenode *nn, struct slice path, struct target *ret_target);
+/* The caller belongs to group; to the one of his own name when his groups are not known. */
+bool namenode_access_is_member(const struct namenode *nn, struct slice group);
 bool namenode_access_allows(const struct namenode *nn, const struct inode *inode, unsigned bits);
 /* False and the call failed with ERR_DENIED when the user has not all bits. */
 bool namenode_access_check(struct namenode *nn, const struct inode *inode, unsigned bits);
@@ -462,8 +477,6 @@ bool namenode_access_check_owner(struct namenode *nn, const struct inode *inode)
 void namenode_mkdirs(struct namenode *nn, const struct dfs_mkdirs_request *request);
 void namenode_rename(struct namenode *nn, const struct dfs_rename_request *request);
 void namenode_delete(struct namenode *nn, const struct dfs_delete_request *request);
-void namenode_set_permission(struct namenode *nn, const struct dfs_set_permission_request *request);
-void namenode_set_owner(struct namenode *nn, const struct dfs_set_owner_request *request);
 /* Makes the directories that target misses; returns the parent. The caller has checked access. */
 struct inode *namenode_make_parents(struct namenode *nn,
                                     const struct target *target,
@@ -476,6 +489,76 @@ struct inode *namenode_make_directory(struct namenode *nn,
 bool namenode_has_room(struct namenode *nn, size_t inodes);
 /* Removes and journals it. */
 void namenode_remove_journaled(struct namenode *nn, struct inode *inode);
+
+/* --- attributes.c: calls that change one inode ----------------------------------------- */
+
+void namenode_set_permission(struct namenode *nn, const struct dfs_set_permission_request *request);
+void namenode_set_owner(struct namenode *nn, const struct dfs_set_owner_request *request);
+void namenode_set_times(struct namenode *nn, const struct dfs_set_times_request *request);
+void namenode_set_replication(struct namenode *nn,
+                              const struct dfs_set_replication_request *request);
+void namenode_set_quota(struct namenode *nn, const struct dfs_set_quota_request *request);
+void namenode_get_server_defaults(struct namenode *nn);
+/* A reader looked the file up: its access time moves, if it is old enough. */
+void namenode_inode_accessed(struct namenode *nn, struct inode *file);
+/* False and the call failed: not 1 to the most that is allowed. */
+bool namenode_replication_is_valid(struct namenode *nn, uint32_t replication);
+
+/* --- quota.c --------------------------------------------------------------------------- */
+
+struct usage {
+    uint64_t names; /* a file under construction beside an older one of its name is none */
+    uint64_t bytes; /* every replica; pending blocks with their expected length */
+};
+
+/* Of one file, every replica counted. */
+uint64_t namenode_inode_space(const struct inode *inode);
+/* Of inode and everything below. */
+struct usage namenode_quota_usage(const struct namenode *nn, const struct inode *inode);
+/* inode with everything below has come to, or is about to leave, its parent. */
+void namenode_quota_moved(struct namenode *nn, const struct inode *inode, bool is_added);
+/* The blocks of file take so many more bytes, all replicas counted. */
+void namenode_quota_grown(struct namenode *nn, const struct inode *file, int64_t bytes);
+/* 0: none. */
+void namenode_quota_set(struct namenode *nn,
+                        struct inode *directory,
+                        uint64_t names,
+                        uint64_t bytes);
+/* The nearest directory with a quota, from inode up, itself included. NULL: none. */
+const struct inode *namenode_quota_above(const struct namenode *nn, const struct inode *inode);
+/* False and the call failed with ERR_QUOTA: so much more is too much for directory's own quota. */
+bool namenode_quota_admits(struct namenode *nn,
+                           const struct inode *directory,
+                           int64_t names,
+                           int64_t bytes);
+/* The same for all quotas from directory up, except those that hold source (NULL: none does). */
+bool namenode_quota_allows(struct namenode *nn,
+                           const struct inode *directory,
+                           const struct inode *source,
+                           int64_t names,
+                           int64_t bytes);
+
+/* --- append.c, concat.c ---------------------------------------------------------------- */
+
+void namenode_append(struct namenode *nn, const struct dfs_append_request *request);
+void namenode_reply_append(struct namenode *nn, uint64_t file_id);
+/* The file that an appending one is for. */
+struct inode *namenode_append_older(const struct namenode *nn, const struct inode *appending);
+/* Bytes before the appending file's own. */
+uint64_t namenode_append_base(const struct namenode *nn, const struct inode *appending);
+/* The blocks go to the older file, the appending one goes; journals. Returns the older one. */
+struct inode *namenode_append_finish(struct namenode *nn, struct inode *appending);
+void namenode_concat(struct namenode *nn, const struct dfs_concat_request *request);
+
+/* --- blocklist.c ----------------------------------------------------------------------- */
+
+/* All sealed blocks of source (it has no other) go behind those of file; sums of quotas follow. */
+void namenode_blocklist_join(struct namenode *nn, struct inode *file, struct inode *source);
+/* Replay: file has exactly these blocks; some may be of other files so far, or new. */
+void namenode_blocklist_set(struct namenode *nn,
+                            struct inode *file,
+                            const struct dfs_block_info *infos,
+                            size_t count);
 
 /* --- read.c -------------------------------------------------------------------------- */
 
@@ -494,11 +577,13 @@ void namenode_datanode_info(const struct namenode *nn,
 void namenode_create(struct namenode *nn, const struct dfs_create_request *request);
 void namenode_add_block(struct namenode *nn, const struct dfs_add_block_request *request);
 void namenode_seal_block(struct namenode *nn, const struct dfs_seal_block_request *request);
+uint32_t namenode_min_replicas(const struct namenode *nn, const struct inode *file);
 void namenode_complete(struct namenode *nn, const struct dfs_complete_request *request);
 void namenode_abandon(struct namenode *nn, const struct dfs_abandon_request *request);
 void namenode_report_corrupt(struct namenode *nn, const struct dfs_report_corrupt_request *request);
-/* Installs a file under construction in place of an older one; journals. */
-void namenode_finish_file(struct namenode *nn, struct inode *file);
+/* Installs a file under construction in place of an older one, or adds its blocks to that;
+ * journals. Returns what is installed then. */
+struct inode *namenode_finish_file(struct namenode *nn, struct inode *file);
 void namenode_reply_create(struct namenode *nn, uint64_t file_id);
 void namenode_reply_complete(struct namenode *nn, uint64_t file_id);
 
@@ -508,6 +593,13 @@ void namenode_lease_add(struct namenode *nn, struct inode *file, uint64_t client
 void namenode_lease_remove(struct namenode *nn, struct inode *file);
 void namenode_lease_renew(struct namenode *nn, uint64_t client_id);
 void namenode_lease_expired(struct namenode *nn, struct lease *lease);
+/*
+ * Somebody wants to write where writing is under way. True: its writer had been silent for too long
+ * and the file has ended, look again. False: the call failed with ERR_BUSY, naming the writer.
+ */
+bool namenode_lease_take_over(struct namenode *nn, struct inode *writing, uint64_t client_id);
+/* False and the call failed with ERR_BUSY when file, installed, has a writer beside it. */
+bool namenode_lease_is_free(struct namenode *nn, const struct inode *file);
 void namenode_renew_lease(struct namenode *nn, const struct dfs_renew_lease_request *request);
 
 /* --- publish.c ----------------------------------------------------------------------- */
@@ -534,6 +626,7 @@ void namenode_mutation_expire(struct namenode *nn);
 /* --- record.c ------------------------------------------------------------------------ */
 
 void namenode_record_inode(struct namenode *nn, const struct inode *inode);
+void namenode_record_access(struct namenode *nn, const struct inode *file);
 void namenode_record_remove(struct namenode *nn, uint64_t file_id);
 void namenode_record_seal(struct namenode *nn, const struct block *block);
 void namenode_record_ids(struct namenode *nn);
@@ -554,7 +647,9 @@ void namenode_block_seal(struct namenode *nn,
                          struct block *block,
                          uint64_t length,
                          uint32_t crc32c);
-/* Forgets block: its replicas are to be deleted. */
+/* Forgets block, which no file lists any more: its replicas are to be deleted. */
+void namenode_block_forget(struct namenode *nn, struct block *block);
+/* Takes block from its file's list and forgets it. */
 void namenode_block_remove(struct namenode *nn, struct block *block);
 struct replica *namenode_replica_find(const struct block *block, const struct tracked *node);
 struct replica *namenode_replica_new(struct namenode *nn,

@@ -1,5 +1,5 @@
 /*
- * tree.c - the calls that change the tree of names: mkdirs, rename, delete, permission, owner.
+ * tree.c - the calls that change the tree of names: mkdirs, rename, delete.
  * Every change is journaled inode by inode, as it is after the change, parents before children.
  */
 #include "dfs/namenode/core/state.h"
@@ -18,7 +18,7 @@ struct inode *namenode_make_directory(struct namenode *nn,
     namenode_inode_set_name(inode, name);
     inode->permission = permission;
     inode->owner = namenode_intern(nn, nn->event->user);
-    inode->group = inode->owner;
+    inode->group = parent->group; /* as HDFS */
     inode->modified_ms = nn->wall_ms;
     namenode_inode_attach(nn, inode, parent);
     namenode_record_inode(nn, inode);
@@ -84,7 +84,8 @@ void namenode_mkdirs(struct namenode *nn, const struct dfs_mkdirs_request *reque
         return;
     }
     if (!namenode_access_check(nn, target.deepest, ACCESS_WRITE | ACCESS_EXECUTE) ||
-        !namenode_has_room(nn, target.missing + 1)) {
+        !namenode_has_room(nn, target.missing + 1) ||
+        !namenode_quota_allows(nn, target.deepest, NULL, (int64_t)target.missing + 1, 0)) {
         return;
     }
     uint32_t permission = request->permission & LIMIT_PERMISSION;
@@ -138,6 +139,18 @@ static bool resolve_destination(struct namenode *nn,
     return true;
 }
 
+static bool quotas_allow_move(struct namenode *nn,
+                              const struct inode *source,
+                              const struct inode *parent)
+{
+    const struct inode *quota = namenode_quota_above(nn, parent);
+    if (quota == NULL || namenode_inode_is_below(source, quota)) {
+        return true;
+    }
+    struct usage usage = namenode_quota_usage(nn, source);
+    return namenode_quota_allows(nn, parent, source, (int64_t)usage.names, (int64_t)usage.bytes);
+}
+
 void namenode_rename(struct namenode *nn, const struct dfs_rename_request *request)
 {
     struct target from;
@@ -158,8 +171,9 @@ void namenode_rename(struct namenode *nn, const struct dfs_rename_request *reque
     }
     struct inode *parent = NULL;
     struct slice name;
-    if (!namenode_access_check_removal(nn, source) ||
-        !resolve_destination(nn, request, source, &parent, &name)) {
+    if (!namenode_lease_is_free(nn, source) || !namenode_access_check_removal(nn, source) ||
+        !resolve_destination(nn, request, source, &parent, &name) ||
+        !quotas_allow_move(nn, source, parent)) {
         return;
     }
     name = arena_copy(nn->actions->arena, name); /* it may be the source's own */
@@ -203,72 +217,12 @@ void namenode_delete(struct namenode *nn, const struct dfs_delete_request *reque
     }
     struct inode *parent = inode->parent;
     uint64_t id = inode->id;
+    struct inode *writing = namenode_inode_writing(nn, parent, inode->name);
+    if (writing != NULL && writing->is_append) {
+        namenode_remove_journaled(nn, writing);
+    }
     namenode_remove_journaled(nn, inode);
     namenode_inode_touch(nn, parent);
     namenode_mutation_done(nn, request->client_id, request->request_id, id);
     namenode_reply(nn, &(struct dfs_delete_response){0});
-}
-
-/* --- permission and owner ------------------------------------------------------------ */
-
-void namenode_set_permission(struct namenode *nn, const struct dfs_set_permission_request *request)
-{
-    struct target target;
-    if (namenode_mutation_is_answered(nn, request->client_id, request->request_id)) {
-        return;
-    }
-    struct inode *inode = namenode_path_find(nn, request->path, &target);
-    if (inode == NULL || !namenode_access_check_owner(nn, inode)) {
-        return;
-    }
-    if ((request->permission & ~(uint32_t)LIMIT_PERMISSION) != 0) {
-        namenode_fail(nn, ERR_INVALID, "%o is not a permission", request->permission);
-        return;
-    }
-    inode->permission = request->permission;
-    namenode_record_inode(nn, inode);
-    namenode_mutation_done(nn, request->client_id, request->request_id, inode->id);
-    namenode_reply(nn, &(struct dfs_set_permission_response){0});
-}
-
-static bool may_set_owner(struct namenode *nn,
-                          const struct dfs_set_owner_request *request,
-                          const struct inode *inode)
-{
-    struct slice user = nn->event->user;
-    if (namenode_is_superuser(nn, user)) {
-        return true;
-    }
-    bool keeps_owner = request->owner.length == 0 || slice_equal(request->owner, inode->owner);
-    bool is_own_group = request->group.length == 0 || slice_equal(request->group, user);
-    if (!keeps_owner || !is_own_group) {
-        namenode_fail(nn, ERR_DENIED, "only the superuser gives files away");
-        return false;
-    }
-    return namenode_access_check_owner(nn, inode);
-}
-
-void namenode_set_owner(struct namenode *nn, const struct dfs_set_owner_request *request)
-{
-    struct target target;
-    if (namenode_mutation_is_answered(nn, request->client_id, request->request_id)) {
-        return;
-    }
-    struct inode *inode = namenode_path_find(nn, request->path, &target);
-    if (inode == NULL || !may_set_owner(nn, request, inode)) {
-        return;
-    }
-    if (request->owner.length > LIMIT_OWNER_BYTES || request->group.length > LIMIT_OWNER_BYTES) {
-        namenode_fail(nn, ERR_INVALID, "the name of an owner or group is too long");
-        return;
-    }
-    if (request->owner.length > 0) {
-        inode->owner = namenode_intern(nn, request->owner);
-    }
-    if (request->group.length > 0) {
-        inode->group = namenode_intern(nn, request->group);
-    }
-    namenode_record_inode(nn, inode);
-    namenode_mutation_done(nn, request->client_id, request->request_id, inode->id);
-    namenode_reply(nn, &(struct dfs_set_owner_response){0});
 }

@@ -12,7 +12,7 @@ enum {
     PENDING_BLOCKS_MAX = 4, /* of one file: a writer is at most a few blocks ahead */
 };
 
-static uint32_t min_replicas(const struct namenode *nn, const struct inode *file)
+uint32_t namenode_min_replicas(const struct namenode *nn, const struct inode *file)
 {
     uint32_t min = nn->settings.min_replicas;
     return min < file->replication ? min : file->replication;
@@ -27,7 +27,7 @@ void namenode_reply_create(struct namenode *nn, uint64_t file_id)
     if (file != NULL) { /* it may have been deleted before the client asked again */
         response.replication = file->replication;
         response.block_size = file->block_size;
-        response.min_replicas = min_replicas(nn, file);
+        response.min_replicas = namenode_min_replicas(nn, file);
     }
     namenode_reply(nn, &response);
 }
@@ -45,10 +45,6 @@ static bool may_create_over(struct namenode *nn,
         namenode_fail(nn, ERR_EXISTS, "%.*s exists", SLICE_ARGS(request->path));
         return false;
     }
-    if (target->writing != NULL) {
-        namenode_fail(nn, ERR_BUSY, "%.*s is being written", SLICE_ARGS(request->path));
-        return false;
-    }
     if (older == NULL) {
         return namenode_access_check(nn, target->deepest, ACCESS_WRITE | ACCESS_EXECUTE);
     }
@@ -59,8 +55,7 @@ static bool may_create_over(struct namenode *nn,
 static bool create_numbers_are_valid(struct namenode *nn, uint32_t replication, uint64_t block_size)
 {
     const struct namenode_settings *settings = &nn->settings;
-    if (replication > settings->replication_max) {
-        namenode_fail(nn, ERR_INVALID, "replication is at most %u", settings->replication_max);
+    if (!namenode_replication_is_valid(nn, replication)) {
         return false;
     }
     if (block_size < settings->block_size_min || block_size > settings->block_size_max) {
@@ -72,12 +67,30 @@ static bool create_numbers_are_valid(struct namenode *nn, uint32_t replication, 
     return true;
 }
 
+/* What is at the path, where nobody writes then; false: failed. */
+static bool resolve_created(struct namenode *nn,
+                            const struct dfs_create_request *request,
+                            struct target *ret_target)
+{
+    for (;;) {
+        if (!namenode_path_resolve(nn, request->path, request->create_parents, ret_target) ||
+            !may_create_over(nn, request, ret_target)) {
+            return false;
+        }
+        if (ret_target->writing == NULL) {
+            return true;
+        }
+        if (!namenode_lease_take_over(nn, ret_target->writing, request->client_id)) {
+            return false;
+        }
+    }
+}
+
 void namenode_create(struct namenode *nn, const struct dfs_create_request *request)
 {
     struct target target;
     if (namenode_mutation_is_answered(nn, request->client_id, request->request_id) ||
-        !namenode_path_resolve(nn, request->path, request->create_parents, &target) ||
-        !may_create_over(nn, request, &target)) {
+        !resolve_created(nn, request, &target)) {
         return;
     }
     uint32_t replication =
@@ -88,13 +101,18 @@ void namenode_create(struct namenode *nn, const struct dfs_create_request *reque
         !namenode_has_room(nn, target.missing + 1)) {
         return;
     }
+    int64_t names = (int64_t)target.missing + (target.installed == NULL ? 1 : 0);
+    if (!namenode_quota_allows(nn, target.deepest, NULL, names, 0)) {
+        return;
+    }
     struct inode *parent = namenode_make_parents(nn, &target, PARENT_PERMISSION);
     struct inode *file = namenode_inode_new(nn, namenode_new_id(nn), FILE_REGULAR);
     namenode_inode_set_name(file, target.name);
     file->permission = permission == 0 ? FILE_PERMISSION : permission;
     file->owner = namenode_intern(nn, nn->event->user);
-    file->group = file->owner;
+    file->group = parent->group; /* as HDFS */
     file->modified_ms = nn->wall_ms;
+    file->accessed_ms = nn->wall_ms;
     file->replication = replication;
     file->block_size = block_size;
     file->overwrite = request->overwrite;
@@ -165,7 +183,7 @@ static bool may_add_block(struct namenode *nn,
                       (unsigned long long)file->block_size);
         return false;
     }
-    if (file->block_count >= nn->settings.blocks_per_file_max) {
+    if (file->keep_blocks + file->block_count >= nn->settings.blocks_per_file_max) {
         namenode_fail(nn, ERR_LIMIT, "a file has at most %u blocks",
                       nn->settings.blocks_per_file_max);
         return false;
@@ -211,11 +229,15 @@ void namenode_add_block(struct namenode *nn, const struct dfs_add_block_request 
         .excluded = request->excluded_node_ids,
         .excluded_count = request->excluded_node_ids_count,
     };
+    int64_t bytes = (int64_t)(placement.block_bytes * file->replication);
+    if (!namenode_quota_allows(nn, file->parent, NULL, 0, bytes)) {
+        return;
+    }
     struct tracked *nodes[LIMIT_REPLICAS];
     size_t count = namenode_placement_choose(nn, &placement, file->replication, nodes);
-    if (count < min_replicas(nn, file)) {
+    if (count < namenode_min_replicas(nn, file)) {
         namenode_fail(nn, ERR_NO_NODES, "%zu datanodes can take the block, %u are needed", count,
-                      min_replicas(nn, file));
+                      namenode_min_replicas(nn, file));
         return;
     }
     block = namenode_block_new(nn, file, namenode_new_id(nn), placement.block_bytes);
@@ -256,9 +278,9 @@ static struct block *adopt_block(struct namenode *nn,
         .block_id = request->block_id, .length = request->length, .crc32c = request->crc32c};
     bool is_known = request->block_id > 0 && request->block_id <= nn->older_id &&
                     file->block_count == file->sealed_count &&
-                    file->block_count < nn->settings.blocks_per_file_max &&
+                    file->keep_blocks + file->block_count < nn->settings.blocks_per_file_max &&
                     namenode_unknown_matches(nn, &info, request->node_ids, request->node_ids_count,
-                                             min_replicas(nn, file));
+                                             namenode_min_replicas(nn, file));
     if (!is_known) {
         namenode_fail(nn, ERR_NOT_FOUND, "no block %llu; add it again",
                       (unsigned long long)request->block_id);
@@ -294,9 +316,9 @@ static bool may_seal(struct namenode *nn,
                       !is_reported_otherwise(request, replica);
         count += counts ? 1 : 0;
     }
-    if (count < min_replicas(nn, file)) {
+    if (count < namenode_min_replicas(nn, file)) {
         namenode_fail(nn, ERR_NO_NODES, "%zu of the block's datanodes have it, %u are needed",
-                      count, min_replicas(nn, file));
+                      count, namenode_min_replicas(nn, file));
         return false;
     }
     return true;
@@ -358,6 +380,11 @@ void namenode_seal_block(struct namenode *nn, const struct dfs_seal_block_reques
                       (unsigned long long)file->block_size);
         return;
     }
+    /* More than was asked for with the block, or a block that was forgotten by a restart. */
+    int64_t more = (int64_t)request->length - (block == NULL ? 0 : (int64_t)block->length);
+    if (!namenode_quota_allows(nn, file->parent, NULL, 0, more * (int64_t)file->replication)) {
+        return;
+    }
     if (block == NULL) {
         block = adopt_block(nn, request, file);
     } else if (block->file != file) {
@@ -384,10 +411,13 @@ void namenode_reply_complete(struct namenode *nn, uint64_t file_id)
     namenode_reply(nn, &response);
 }
 
-void namenode_finish_file(struct namenode *nn, struct inode *file)
+struct inode *namenode_finish_file(struct namenode *nn, struct inode *file)
 {
     while (file->block_count > file->sealed_count) {
         namenode_block_remove(nn, file->blocks[file->block_count - 1]);
+    }
+    if (file->is_append) {
+        return namenode_append_finish(nn, file);
     }
     struct inode *older = namenode_inode_installed(nn, file->parent, file->name);
     if (older != NULL) {
@@ -398,6 +428,7 @@ void namenode_finish_file(struct namenode *nn, struct inode *file)
     namenode_inode_install(nn, file);
     namenode_record_inode(nn, file);
     namenode_inode_touch(nn, file->parent);
+    return file;
 }
 
 void namenode_complete(struct namenode *nn, const struct dfs_complete_request *request)
@@ -409,12 +440,13 @@ void namenode_complete(struct namenode *nn, const struct dfs_complete_request *r
     if (file == NULL) {
         return;
     }
-    if (file->length != request->length) {
+    uint64_t length = file->length + (file->is_append ? namenode_append_base(nn, file) : 0);
+    if (length != request->length) {
         namenode_fail(nn, ERR_INVALID, "the file's sealed blocks have %llu bytes, not %llu",
-                      (unsigned long long)file->length, (unsigned long long)request->length);
+                      (unsigned long long)length, (unsigned long long)request->length);
         return;
     }
-    namenode_finish_file(nn, file);
+    file = namenode_finish_file(nn, file);
     namenode_mutation_done(nn, request->client_id, request->request_id, file->id);
     namenode_reply_complete(nn, file->id);
 }

@@ -27,6 +27,7 @@ static enum status open_namenode(struct daemon *daemon,
         return error_set(reterr_error, status,
                          "the settings dfs.* do not fit together: block_size must be from "
                          "block_size_min to block_size_max, replication at most replication_max, "
+                         "lease_ms at most lease_hard_ms, "
                          "and heartbeat_interval_ms < stale_ms < lost_ms < rereplicate_ms");
     }
     struct namenode_pages *pages = NULL;

@@ -39,7 +39,11 @@ const struct setting namenode_setting_rows[] = {
      "Entries in a page of a listing.", 1, LIMIT_LIST_PAGE},
     {"dfs.ids_reserved", SETTING_U64, "1024",
      "Ids taken per journal record.", 1, 1000000},
+    {"dfs.access_time_precision_ms", SETTING_MS, "1h",
+     "Reads of a file are recorded this often; 0: never.", 0, DURATION_MAX_MS},
     {"dfs.lease_ms", SETTING_MS, "60s",
+     "Another may take over from a writer not heard of for so long.", 1, DURATION_MAX_MS},
+    {"dfs.lease_hard_ms", SETTING_MS, "300s",
      "A writer not heard of for so long is gone.", 1, DURATION_MAX_MS},
     {"dfs.mutation_keep_ms", SETTING_MS, "10m",
      "How long results are kept for retries.", 1, DURATION_MAX_MS},
@@ -113,7 +117,9 @@ static void read_sizes(const struct settings *from, struct namenode_settings *to
 
 static void read_durations(const struct settings *from, struct namenode_settings *to)
 {
+    to->access_time_precision_ms = settings_ms(from, "dfs.access_time_precision_ms");
     to->lease_ms = settings_ms(from, "dfs.lease_ms");
+    to->lease_hard_ms = settings_ms(from, "dfs.lease_hard_ms");
     to->mutation_keep_ms = settings_ms(from, "dfs.mutation_keep_ms");
     to->heartbeat_interval_ms = settings_ms(from, "dfs.heartbeat_interval_ms");
     to->stale_ms = settings_ms(from, "dfs.stale_ms");

@@ -239,7 +239,9 @@ static enum status call_as(const char *user, enum method method, const void *req
                         .call = f.next_call++,
                         .method = method,
                         .message = request,
-                        .user = text_of(user)});
+                        .user = text_of(user),
+                        .groups = user == f.user ? f.groups : NULL,
+                        .groups_count = user == f.user ? f.groups_count : 0});
     return f.status;
 }
 

@@ -51,6 +51,8 @@ struct fixture {
     int64_t now_ms;
     int64_t wall_ms;
     const char *user;
+    const struct slice *groups; /* of user */
+    size_t groups_count;
     uint64_t next_call;
     uint64_t next_request;
     uint64_t report_serial;

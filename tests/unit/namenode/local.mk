@@ -10,6 +10,16 @@ tests_unit_namenode_test_namenode_write_SOURCES = \
 	tests/unit/namenode/test_namenode_write.c $(NAMENODE_FIXTURE)
 tests_unit_namenode_test_namenode_write_LDADD = $(UNIT_LIBS) $(NAMENODE_CORE_LIBS)
 
+UNIT_TESTS += tests/unit/namenode/test_namenode_attributes
+tests_unit_namenode_test_namenode_attributes_SOURCES = \
+	tests/unit/namenode/test_namenode_attributes.c $(NAMENODE_FIXTURE)
+tests_unit_namenode_test_namenode_attributes_LDADD = $(UNIT_LIBS) $(NAMENODE_CORE_LIBS)
+
+UNIT_TESTS += tests/unit/namenode/test_namenode_append
+tests_unit_namenode_test_namenode_append_SOURCES = \
+	tests/unit/namenode/test_namenode_append.c $(NAMENODE_FIXTURE)
+tests_unit_namenode_test_namenode_append_LDADD = $(UNIT_LIBS) $(NAMENODE_CORE_LIBS)
+
 UNIT_TESTS += tests/unit/namenode/test_namenode_nodes
 tests_unit_namenode_test_namenode_nodes_SOURCES = \
 	tests/unit/namenode/test_namenode_nodes.c $(NAMENODE_FIXTURE)

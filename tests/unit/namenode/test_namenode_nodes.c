@@ -530,6 +530,7 @@ static void test_safe_mode__deletes_nothing_and_ends_no_lease(void)
     CU_ASSERT_TRUE(node_has(node, 900));
     when_ms_pass(62000);
     CU_ASSERT_FALSE(node_has(node, 900));
+    when_ms_pass(f.settings.lease_hard_ms);
     CU_ASSERT_EQUAL(do_status("/open", NULL), ERR_NOT_FOUND);
 }
 

@@ -436,7 +436,7 @@ static void test_lease__expired_files_end(void)
     CU_ASSERT_EQUAL(do_create("/old", true, 0, &ids[2]), OK);
     CU_ASSERT_EQUAL(do_write_block(ids[0], 9, &block_id), OK);
     CU_ASSERT_EQUAL(do_write_block(ids[2], 9, &block_id), OK);
-    when_ms_pass(f.settings.lease_ms - 1);
+    when_ms_pass(f.settings.lease_hard_ms - 1);
     CU_ASSERT_EQUAL(do_status("/empty", &status), OK);
     CU_ASSERT_TRUE(status.under_construction);
     when_ms_pass(1);
@@ -456,7 +456,7 @@ static void test_lease__renewed_lasts_on(void)
     given_nodes(3);
     CU_ASSERT_EQUAL(do_create("/file", false, 0, &id), OK);
     for (int i = 0; i < 4; i++) {
-        when_ms_pass(f.settings.lease_ms - 1000);
+        when_ms_pass(f.settings.lease_hard_ms - 1000);
         struct dfs_renew_lease_request request = {.client_id = CLIENT};
         CU_ASSERT_EQUAL(call(METHOD_NAMENODE_RENEW_LEASE, &request), OK);
         CU_ASSERT_EQUAL(((const struct dfs_renew_lease_response *)f.response)->lease_ms,
@@ -472,10 +472,10 @@ static void test_lease__of_another_client_goes_on(void)
     uint64_t id = 0;
     given_nodes(3);
     CU_ASSERT_EQUAL(do_create("/mine", false, 0, &id), OK);
-    when_ms_pass(30000);
+    when_ms_pass(f.settings.lease_hard_ms / 2);
     f.client = 8;
     CU_ASSERT_EQUAL(do_create("/other", false, 0, &id), OK);
-    when_ms_pass(30000);
+    when_ms_pass(f.settings.lease_hard_ms / 2);
     CU_ASSERT_EQUAL(do_status("/mine", &status), ERR_NOT_FOUND);
     CU_ASSERT_EQUAL(do_status("/other", &status), OK);
 }
@@ -486,11 +486,11 @@ static void test_lease__starts_anew_with_the_namenode_and_not_in_its_pauses(void
     uint64_t id = 0;
     given_nodes(3);
     CU_ASSERT_EQUAL(do_create("/file", false, 0, &id), OK);
-    when_ms_pass(f.settings.lease_ms - 1);
+    when_ms_pass(f.settings.lease_hard_ms - 1);
     when_restarted();
-    when_ms_pass(f.settings.lease_ms - 1);
+    when_ms_pass(f.settings.lease_hard_ms - 1);
     CU_ASSERT_EQUAL(do_status("/file", &status), OK);
-    when_paused(f.settings.lease_ms);
+    when_paused(f.settings.lease_hard_ms);
     CU_ASSERT_EQUAL(do_status("/file", &status), OK);
     when_ms_pass(1);
     CU_ASSERT_EQUAL(do_status("/file", &status), ERR_NOT_FOUND);

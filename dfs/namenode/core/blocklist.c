@@ -1,0 +1,124 @@
+/*
+ * blocklist.c - blocks that change their place: from one file to another, or out of the middle.
+ * A file's list otherwise only grows and shrinks at its end (block.c).
+ * Invariants: NN-3, NN-21.
+ */
+#include "dfs/namenode/core/state.h"
+#include "lib/base/check.h"
+#include "lib/base/mem.h"
+
+static void append_sealed(struct inode *file, struct block *block)
+{
+    CHECK(file->sealed_count == file->block_count);
+    file->blocks =
+        mem_reserve(file->blocks, file->block_count, &file->block_capacity, sizeof(struct block *));
+    block->file = file;
+    block->index = (uint32_t)file->block_count;
+    file->blocks[file->block_count++] = block;
+    file->sealed_count++;
+    file->length += block->length;
+}
+
+void namenode_blocklist_join(struct namenode *nn, struct inode *file, struct inode *source)
+{
+    CHECK(source->sealed_count == source->block_count);
+    uint64_t bytes = source->length;
+    namenode_quota_grown(nn, source, -(int64_t)namenode_inode_space(source));
+    for (size_t i = 0; i < source->block_count; i++) {
+        append_sealed(file, source->blocks[i]);
+    }
+    source->block_count = 0;
+    source->sealed_count = 0;
+    source->length = 0;
+    namenode_quota_grown(nn, file, (int64_t)(bytes * file->replication));
+}
+
+/* --- replay -------------------------------------------------------------------------- */
+
+/* Leaves a hole; close_holes follows. */
+static void take_from_other(struct namenode *nn, struct block *block)
+{
+    struct inode *other = block->file;
+    CHECK(other->blocks[block->index] == block);
+    other->blocks[block->index] = NULL;
+    other->length -= block->length;
+    other->sealed_count--;
+    namenode_quota_grown(nn, other, -(int64_t)(block->length * other->replication));
+}
+
+static void close_holes(struct inode *file)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < file->block_count; i++) {
+        if (file->blocks[i] != NULL) {
+            file->blocks[kept] = file->blocks[i];
+            file->blocks[kept]->index = (uint32_t)kept;
+            kept++;
+        }
+    }
+    file->block_count = kept;
+}
+
+static void put_back(struct namenode *nn,
+                     struct inode *file,
+                     const struct dfs_block_info *info,
+                     struct inode **donor)
+{
+    struct block *block = map_u64_get(nn->blocks, info->block_id);
+    if (block == NULL) {
+        block = namenode_block_new(nn, file, info->block_id, info->length);
+        namenode_block_seal(nn, block, info->length, info->crc32c);
+        return;
+    }
+    CHECK(block->state == BLOCK_SEALED);
+    if (block->file != file) {
+        if (*donor != NULL && *donor != block->file) {
+            close_holes(*donor);
+        }
+        *donor = block->file;
+        take_from_other(nn, block);
+    }
+    append_sealed(file, block);
+    namenode_quota_grown(nn, file, (int64_t)(block->length * file->replication));
+}
+
+void namenode_blocklist_set(struct namenode *nn,
+                            struct inode *file,
+                            const struct dfs_block_info *infos,
+                            size_t count)
+{
+    CHECK(file->sealed_count == file->block_count); /* pending ones are not replayed */
+    size_t same = 0;
+    while (same < count && same < file->block_count &&
+           file->blocks[same]->id == infos[same].block_id) {
+        same++;
+    }
+    size_t loose_count = file->block_count - same;
+    struct block **loose = NULL;
+    size_t loose_capacity = 0;
+    for (size_t i = 0; i < loose_count; i++) {
+        struct block *block = file->blocks[same + i];
+        loose = mem_reserve(loose, i, &loose_capacity, sizeof(struct block *));
+        loose[i] = block;
+        file->length -= block->length;
+        namenode_quota_grown(nn, file, -(int64_t)(block->length * file->replication));
+    }
+    file->block_count = same;
+    file->sealed_count = same;
+    struct inode *donor = NULL;
+    for (size_t i = same; i < count; i++) {
+        put_back(nn, file, &infos[i], &donor);
+    }
+    if (donor != NULL) {
+        close_holes(donor);
+    }
+    for (size_t i = 0; i < loose_count; i++) {
+        bool is_back = loose[i]->file == file && loose[i]->index < file->block_count &&
+                       file->blocks[loose[i]->index] == loose[i];
+        if (!is_back) {
+            nn->sealed_count--;
+            namenode_block_forget(nn, loose[i]);
+        }
+    }
+    mem_free(loose);
+}
