@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "lib/os/process.h"
 #include "lib/os/signals.h"
 #include "mr/client/object_check.h"
 #include "mr/core/task_context.h"
@@ -50,7 +51,8 @@ static int check_object(char **arguments)
     return SUBMIT_SUCCEEDED;
 }
 
-static enum submit_exit run(int argc, char **argv, struct arena *arena)
+/* *ret_is_cluster: a client with threads is still open. */
+static enum submit_exit run(int argc, char **argv, struct arena *arena, bool *ret_is_cluster)
 {
     struct submit_options options = {0};
     struct error error = {0};
@@ -64,6 +66,7 @@ static enum submit_exit run(int argc, char **argv, struct arena *arena)
         printf("mrsubmit %s\n", PACKAGE_VERSION);
         return SUBMIT_SUCCEEDED;
     }
+    *ret_is_cluster = !options.is_local;
     return options.is_local ? submit_run_local(&options) : submit_run_cluster(&options);
 }
 
@@ -73,11 +76,14 @@ int main(int argc, char **argv)
         return check_object(argv + 2);
     signals_block(); /* before any thread */
     struct arena *arena = arena_open(0);
-    enum submit_exit code = run(argc, argv, arena);
+    bool is_cluster = false;
+    enum submit_exit code = run(argc, argv, arena, &is_cluster);
     arena_close(arena);
     if (fflush(stdout) != 0 || ferror(stdout)) {
         fprintf(stderr, "mrsubmit: write the output: %s\n", strerror(errno));
         code = code == SUBMIT_SUCCEEDED ? SUBMIT_REFUSED : code;
     }
+    if (is_cluster)
+        process_exit_now((int)code);
     return (int)code;
 }

@@ -2,12 +2,9 @@
  * mrsubmit_cluster.c - submits to the cluster and follows to the end.
  */
 #include <stdio.h>
-#include <string.h>
 
 #include "cli/mrsubmit.h"
 #include "lib/model/ids.h"
-#include "lib/model/limits.h"
-#include "lib/model/text.h"
 #include "lib/os/directory.h"
 #include "lib/os/host.h"
 #include "lib/os/signals.h"
@@ -126,15 +123,6 @@ static enum submit_exit submit_and_follow(struct cluster_run *run,
     return follow(run, arena);
 }
 
-/* The job's own name, else its file's, fit to be one. */
-static const char *name_of(const char *object, const char *own_name, struct arena *arena)
-{
-    const char *name = own_name[0] != '\0' ? own_name : path_name(object);
-    struct slice clean = text_cut(text_clean(slice_from_string(name), arena), LIMIT_APP_NAME_BYTES);
-    const char *text = (const char *)arena_copy(arena, clean).data;
-    return job_settings_check_name(text, NULL) == OK ? text : "job";
-}
-
 static enum submit_exit run_with_client(struct cluster_run *run,
                                         const struct mr_client_job *job,
                                         struct arena *arena)
@@ -143,15 +131,21 @@ static enum submit_exit run_with_client(struct cluster_run *run,
         .directory = run->options->directory, .noticed = noticed, .user = run};
     struct signal_watcher *watcher = NULL;
     struct error error = {0};
-    if (mr_client_open(&settings, &run->client, &error) != OK)
+    if (mr_client_open(&settings, &run->client, &error) != OK) {
+        struct error object_error = {0};
+        const char *name = NULL;
+        if (object_check_wait(job->check, &name, &object_error) != OK)
+            return submit_fail(SUBMIT_BAD_OBJECT, &object_error);
         return submit_fail(error.status == ERR_INVALID ? SUBMIT_USAGE : SUBMIT_NO_CLUSTER, &error);
+    }
     enum submit_exit code = SUBMIT_REFUSED;
     if (signal_watcher_open(interrupted, run, &watcher, &error) == OK)
         code = submit_and_follow(run, job, arena);
     else
         code = submit_fail(code, &error);
     signal_watcher_close(watcher);
-    mr_client_close(run->client);
+    /* The client stays open: main ends the process with it, and its threads would take their time.
+     */
     return code;
 }
 
@@ -161,17 +155,14 @@ enum submit_exit submit_run_cluster(const struct submit_options *options)
     struct mr_client_job job = options->job;
     struct arena *arena = arena_open(0);
     struct error error = {0};
-    const char *own_name = NULL;
     const char *program = path_join(arena, host_program_directory(arena), "mrsubmit");
     enum submit_exit code = SUBMIT_BAD_OBJECT;
     submit_display_open(&run.display, options->is_quiet);
-    if (object_check(program, job.object, job.reduces, arena, &own_name, &error) == OK) {
-        if (job.name == NULL)
-            job.name = name_of(job.object, own_name, arena);
+    if (object_check_begin(program, job.object, job.reduces, &job.check, &error) == OK)
         code = run_with_client(&run, &job, arena);
-    } else {
+    else
         code = submit_fail(code, &error);
-    }
+    object_check_close(job.check);
     arena_close(arena);
     return code;
 }

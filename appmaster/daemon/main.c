@@ -193,6 +193,7 @@ int main(int argc, char **argv)
         .name = "appmaster",
         .purpose = "runs one job: its tasks, their attempts, and the commit of its output",
         .door = &appmaster_door,
+        .is_transient = true,
         .settings = master_settings,
         .settings_count = sizeof master_settings / sizeof master_settings[0],
         .services = services,

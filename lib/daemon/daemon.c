@@ -390,7 +390,9 @@ static enum status open_credentials(struct daemon *daemon, struct error *reterr_
 
 static enum status announce(struct daemon *daemon, struct error *reterr_error)
 {
-    enum status status = cluster_address_save(daemon->directory, &daemon->addresses, reterr_error);
+    enum status status = OK;
+    if (!daemon->definition->is_transient)
+        status = cluster_address_save(daemon->directory, &daemon->addresses, reterr_error);
     if (status == OK)
         log_event(
             daemon->log, LOG_LEVEL_INFO, "serving", log_text("rpc", daemon->addresses.rpc_address),

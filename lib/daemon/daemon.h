@@ -62,6 +62,11 @@ struct daemon_definition {
     size_t settings_count;
     const char *const *services; /* "ResourceManager", "NodeTracker", NULL */
     bool has_launcher;
+    /*
+     * Its folder is for one run, and nobody looks for it there: it gets no node file and no address
+     * file, which would have to be synced.
+     */
+    bool is_transient;
     bool issues_tokens; /* serves <dir>/<name>.credential.sock for the users of this host */
     /*
      * Makes the daemon's state and its machine, from daemon_* below. It may open servers (HTTP,

@@ -56,6 +56,12 @@ static enum status read_node_file(struct daemon *daemon,
 enum status daemon_identify(struct daemon *daemon, struct error *reterr_error)
 {
     struct arena *arena = daemon->arena;
+    daemon->last = (struct cluster_daemon){.rpc_address = "", .http_address = ""};
+    if (daemon->definition->is_transient) {
+        daemon->node_id = host_random_u64();
+        daemon->incarnation = 1;
+        return OK;
+    }
     const char *path =
         (const char *)arena_format(arena, "%s/%s.node", daemon->directory, daemon->definition->name)
             .data;
@@ -71,11 +77,7 @@ enum status daemon_identify(struct daemon *daemon, struct error *reterr_error)
         return status;
     status = cluster_address_load(arena, daemon->directory, daemon->definition->name, &daemon->last,
                                   reterr_error);
-    if (status == ERR_NOT_FOUND) {
-        daemon->last = (struct cluster_daemon){.rpc_address = "", .http_address = ""};
-        status = OK;
-    }
-    return status;
+    return status == ERR_NOT_FOUND ? OK : status;
 }
 
 /* A folder for sockets whose paths would be too long; others must not be able to put theirs there.

@@ -123,10 +123,12 @@ static enum status lane_begin(struct http_client *client,
 {
     if (fault_hit(FAULT_SEND))
         return error_set(error, ERR_UNAVAILABLE, "%s %s: send: fault", method, options->url);
+    enum status status = net_curl_load(error);
+    if (status != OK)
+        return error_prefix(error, status, "%s %s", method, options->url);
     struct http_lane *lane = client_take_lane(client);
-    enum status status = ERR_NO_MEMORY;
     if (lane == NULL) {
-        status = error_set(error, status, "no memory for a request");
+        status = error_set(error, ERR_NO_MEMORY, "no memory for a request");
     } else {
         lane->clock = (struct http_clock){.away_ms = 0};
         lane->is_done = false;

@@ -292,6 +292,9 @@ enum status http_fetcher_open(const struct http_fetcher_options *options,
                               struct http_fetcher **ret_fetcher,
                               struct error *reterr_error)
 {
+    enum status status = net_curl_load(reterr_error);
+    if (status != OK)
+        return status;
     CURLM *multi = curl_multi_init();
     if (multi == NULL)
         return error_set(reterr_error, ERR_NO_MEMORY, "no memory for a fetcher");

@@ -1,5 +1,6 @@
 noinst_LIBRARIES += lib/libnet.a
 lib_libnet_a_SOURCES = \
+	lib/net/curl_lazy.c \
 	lib/net/fd_pass.c \
 	lib/net/fd_pass.h \
 	lib/net/http_client.c \

@@ -5,7 +5,6 @@
 #include "lib/net/net.h"
 
 #include <arpa/inet.h>
-#include <curl/curl.h>
 #include <errno.h>
 #include <grpc/grpc.h>
 #include <grpc/support/log.h>
@@ -28,6 +27,8 @@ enum {
  * net_open and net_close. */
 static struct net_log net_log_sink;
 static bool net_is_open;
+static pthread_t net_preparer;
+static bool net_is_preparing; /* net_preparer is to be joined */
 
 void net_log_write(enum net_log_level level, const char *format, ...)
 {
@@ -69,31 +70,43 @@ void net_signals_restore(const sigset_t *before)
 
 enum status net_open(const struct net_log *log, struct error *reterr_error)
 {
+    (void)reterr_error; /* nothing can fail before the first use */
     CHECK(!net_is_open);
     net_log_sink = log == NULL ? (struct net_log){.write = NULL} : *log;
     sigset_t before;
     net_signals_block(&before);
-    CURLcode code = curl_global_init(CURL_GLOBAL_ALL);
-    if (code == CURLE_OK) {
-        gpr_set_log_function(net_log_grpc);
-        grpc_init();
-    }
+    gpr_set_log_function(net_log_grpc);
+    grpc_init();
     net_signals_restore(&before);
-    if (code != CURLE_OK) {
-        net_log_sink.write = NULL;
-        return error_set(reterr_error, ERR_INTERNAL, "libcurl does not start: %s",
-                         curl_easy_strerror(code));
-    }
     net_is_open = true;
     return OK;
+}
+
+static void *prepare_http(void *unused)
+{
+    struct error error = {0};
+    if (net_curl_load(&error) != OK) /* the first request tries again and returns it */
+        net_log_write(NET_LOG_ERROR, "%s", error.text);
+    return unused;
+}
+
+void net_prepare_http(void)
+{
+    CHECK(net_is_open && !net_is_preparing);
+    struct error error; /* without the thread the first request loads */
+    net_is_preparing =
+        net_thread_start(&net_preparer, "net-prepare", prepare_http, NULL, &error) == OK;
 }
 
 void net_close(void)
 {
     CHECK(net_is_open);
+    if (net_is_preparing)
+        CHECK(pthread_join(net_preparer, NULL) == 0);
+    net_is_preparing = false;
     grpc_shutdown_blocking();
     gpr_set_log_function(NULL);
-    curl_global_cleanup();
+    net_curl_unload();
     net_log_sink.write = NULL;
     net_is_open = false;
 }

@@ -32,6 +32,12 @@ struct net_log {
  */
 MUST_USE enum status net_open(const struct net_log *log, struct error *reterr_error);
 /*
+ * Loads what HTTP requests need on a thread of its own, once after net_open: for a program that
+ * will make some but has other things to wait for until then. Without it the first request waits
+ * for some milliseconds.
+ */
+void net_prepare_http(void);
+/*
  * Waits until the libraries have let go of everything. All servers and clients are closed before.
  */
 void net_close(void);

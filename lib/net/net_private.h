@@ -25,6 +25,13 @@ void net_signals_restore(const sigset_t *before);
 MUST_USE enum status net_thread_start(
     pthread_t *ret_thread, const char *name, void *(*run)(void *), void *user, struct error *error);
 
+/*
+ * Loads and starts libcurl unless it is there; any thread. Needed before its first function.
+ * ERR_INTERNAL when it cannot. net_curl_unload ends it.
+ */
+MUST_USE enum status net_curl_load(struct error *reterr_error);
+void net_curl_unload(void);
+
 /* A condition whose timed waits use the monotonic clock. Aborts when there is none. */
 void net_condition_open(pthread_cond_t *condition);
 /* Waits for a signal until then_ms (of net_now_ms); false when the time is over. */

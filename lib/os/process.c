@@ -335,6 +335,11 @@ int64_t process_self(void)
     return (int64_t)getpid();
 }
 
+_Noreturn void process_exit_now(int code)
+{
+    _exit(code);
+}
+
 int64_t process_parent(void)
 {
     return (int64_t)getppid();

@@ -76,6 +76,11 @@ MUST_USE enum status process_signal(int64_t pid, enum process_signal signal);
 MUST_USE enum status process_signal_group(int64_t group, enum process_signal signal);
 bool process_is_alive(int64_t pid); /* also true for one that is not ours */
 int64_t process_self(void);
+/*
+ * Ends this process at once, with all its threads: nothing is flushed, closed or waited for. For
+ * programs whose libraries' threads are slow to stop.
+ */
+_Noreturn void process_exit_now(int code);
 int64_t process_parent(void);
 
 #endif

@@ -55,6 +55,7 @@ enum status mr_client_open(const struct mr_client_settings *settings,
     if (status == OK)
         status = mr_client_open_dfs(client, 0, &client->dfs, reterr_error);
     if (status == OK) {
+        net_prepare_http(); /* for the upload, while the paths are looked at */
         *ret_client = client;
         return OK;
     }

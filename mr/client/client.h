@@ -31,6 +31,8 @@ enum mr_client_fault {
     MR_CLIENT_FAULT_CANCELLED /* mr_client_cancel */
 };
 
+struct object_check;
+
 struct mr_client_settings {
     const char *directory; /* the cluster's folder; NULL: lib/daemon/cluster.h's rule */
     /*
@@ -48,7 +50,12 @@ struct mr_client_parameter {
 
 struct mr_client_job {
     const char *object; /* local file */
-    const char *name;   /* what people see */
+    /*
+     * A look at object that is under way (mr/client/object_check.h), waited for while other things
+     * are done; what is wrong with the object is told before all else. NULL: somebody has looked.
+     */
+    struct object_check *check;
+    const char *name; /* what people see; NULL: what check finds, else the file's */
     const char *const *inputs;
     size_t input_count;
     const char *output;

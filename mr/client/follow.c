@@ -68,7 +68,7 @@ static void take_job(struct follower *follower,
 /* A master answers each change; a short job is asked without pause, a long one seldom. */
 static int64_t pause_ms(const struct follower *follower)
 {
-    int64_t part_ms = (clock_monotonic_ms() - follower->started_ms) / 20;
+    int64_t part_ms = (clock_monotonic_ms() - follower->started_ms) / 50;
     return part_ms < QUESTION_MAX_MS ? part_ms : QUESTION_MAX_MS;
 }
 

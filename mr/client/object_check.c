@@ -98,33 +98,100 @@ static enum status read_result(const char *path,
     return status;
 }
 
-static enum status run_child(const char *program,
-                             const char *object,
-                             uint32_t reduces,
-                             const char *result,
-                             struct arena *arena,
-                             const char **ret_name,
-                             struct error *reterr_error)
+struct object_check {
+    struct arena *arena;
+    const char *object;
+    const char *folder; /* of the child's answer */
+    const char *result;
+    int64_t pid;
+    bool is_over; /* then: */
+    const char *name;
+    struct error error;
+};
+
+static enum status spawn(struct object_check *check,
+                         const char *program,
+                         uint32_t reduces,
+                         struct error *reterr_error)
 {
-    const char *number = (const char *)arena_format(arena, "%u", (unsigned)reduces).data;
-    const char *arguments[] = {program, OBJECT_CHECK_OPTION, object, number, result, NULL};
+    const char *number = (const char *)arena_format(check->arena, "%u", (unsigned)reduces).data;
+    const char *arguments[] = {program, OBJECT_CHECK_OPTION, check->object,
+                               number,  check->result,       NULL};
     struct process_spec spec = {
         .arguments = arguments,
         .stdout_path = "/dev/null", /* what constructors print there is not our result */
         .dies_with_parent = true,
     };
+    return process_spawn(&spec, &check->pid, reterr_error);
+}
+
+enum status object_check_begin(const char *program,
+                               const char *object,
+                               uint32_t reduces,
+                               struct object_check **ret_check,
+                               struct error *reterr_error)
+{
+    struct arena *arena = arena_open(0);
+    struct object_check *check = ARENA_NEW(arena, struct object_check);
+    const char *folder = host_environment("TMPDIR");
+    if (folder == NULL || folder[0] == '\0')
+        folder = "/tmp";
+    check->arena = arena;
+    check->object = (const char *)arena_copy(arena, slice_from_string(object)).data;
+    enum status status = directory_make_temporary(path_join(arena, folder, "millrace-check-"),
+                                                  arena, &check->folder, reterr_error);
+    if (status == OK) {
+        check->result = path_join(arena, check->folder, "result");
+        status = spawn(check, program, reduces, reterr_error);
+    }
+    if (status == OK) {
+        *ret_check = check;
+        return OK;
+    }
+    check->is_over = true; /* there is no child */
+    object_check_close(check);
+    return error_prefix(reterr_error, status, "check the job object");
+}
+
+static enum status judge(struct object_check *check, struct error *reterr_error)
+{
     struct process_exit exit = {0};
     struct file_info info;
     bool in_time = false;
-    int64_t pid = 0;
-    enum status status = process_spawn(&spec, &pid, reterr_error);
-    if (status == OK)
-        status = wait_for(pid, &in_time, &exit, reterr_error);
+    enum status status = wait_for(check->pid, &in_time, &exit, reterr_error);
     if (status != OK)
         return error_prefix(reterr_error, status, "check the job object");
-    if (file_info_get(result, true, &info, NULL) != OK)
-        return explain(object, in_time, exit, reterr_error);
-    return read_result(result, arena, ret_name, reterr_error);
+    if (file_info_get(check->result, true, &info, NULL) != OK)
+        return explain(check->object, in_time, exit, reterr_error);
+    return read_result(check->result, check->arena, &check->name, reterr_error);
+}
+
+enum status object_check_wait(struct object_check *check,
+                              const char **ret_name,
+                              struct error *reterr_error)
+{
+    if (!check->is_over)
+        check->error.status = judge(check, &check->error);
+    check->is_over = true;
+    if (check->error.status != OK)
+        return error_set(reterr_error, check->error.status, "%s", check->error.text);
+    *ret_name = check->name;
+    return OK;
+}
+
+void object_check_close(struct object_check *check)
+{
+    if (check == NULL)
+        return;
+    if (!check->is_over) {
+        struct process_exit exit;
+        status_ignore(process_signal(check->pid, PROCESS_KILL)); /* it may have ended just now */
+        status_ignore(process_wait(check->pid, &exit, NULL));    /* nobody asks how */
+    }
+    /* A file left in TMPDIR is no reason to refuse the job. */
+    if (check->folder != NULL)
+        status_ignore(directory_remove_tree(check->folder, NULL));
+    arena_close(check->arena);
 }
 
 enum status object_check(const char *program,
@@ -134,17 +201,13 @@ enum status object_check(const char *program,
                          const char **ret_name,
                          struct error *reterr_error)
 {
-    const char *folder = host_environment("TMPDIR");
-    const char *temporary = NULL;
-    if (folder == NULL || folder[0] == '\0')
-        folder = "/tmp";
-    enum status status = directory_make_temporary(path_join(arena, folder, "millrace-check-"),
-                                                  arena, &temporary, reterr_error);
-    if (status != OK)
-        return error_prefix(reterr_error, status, "check the job object");
-    status = run_child(program, object, reduces, path_join(arena, temporary, "result"), arena,
-                       ret_name, reterr_error);
-    /* A file left in TMPDIR is no reason to refuse the job. */
-    status_ignore(directory_remove_tree(temporary, NULL));
+    struct object_check *check = NULL;
+    const char *name = NULL;
+    enum status status = object_check_begin(program, object, reduces, &check, reterr_error);
+    if (status == OK)
+        status = object_check_wait(check, &name, reterr_error);
+    if (status == OK)
+        *ret_name = (const char *)arena_copy(arena, slice_from_string(name)).data;
+    object_check_close(check);
     return status;
 }

@@ -21,10 +21,25 @@ enum {
     OBJECT_CHECK_TIMEOUT_MS = 30 * 1000
 };
 
+struct object_check; /* one under way; used by one thread at a time */
+
+/* Starts the child; program, object and reduces as for object_check. */
+MUST_USE enum status object_check_begin(const char *program,
+                                        const char *object,
+                                        uint32_t reduces,
+                                        struct object_check **ret_check,
+                                        struct error *reterr_error);
+/* Waits for its end; the same answer each time. *ret_name lives as long as check. */
+MUST_USE enum status object_check_wait(struct object_check *check,
+                                       const char **ret_name,
+                                       struct error *reterr_error);
+/* Ends the child if it still runs. NULL is fine. */
+void object_check_close(struct object_check *check);
+
 /*
- * Checks object for a job with this many reduces. *ret_name: what the job calls itself, "" when it
- * does not say, from arena. Statuses are those of the child (mr/task/job_object.h), and ERR_INVALID
- * when the object crashed, ended or hung its process.
+ * All three in one: checks object for a job with this many reduces. *ret_name: what the job calls
+ * itself, "" when it does not say, from arena. Statuses are those of the child
+ * (mr/task/job_object.h), and ERR_INVALID when the object crashed, ended or hung its process.
  */
 MUST_USE enum status object_check(const char *program,
                                   const char *object,

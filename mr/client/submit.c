@@ -7,14 +7,18 @@
 #include <string.h>
 
 #include "lib/base/buf.h"
+#include "lib/base/check.h"
 #include "lib/model/limits.h"
 #include "lib/model/path.h"
 #include "lib/model/text.h"
 #include "lib/os/clock.h"
+#include "lib/os/directory.h"
 #include "lib/os/file.h"
 #include "lib/os/host.h"
+#include "lib/os/thread.h"
 #include "lib/wire/wire.h"
 #include "mr/client/job_settings.h"
+#include "mr/client/object_check.h"
 
 #define STAGING_FOLDER "/.millrace/staging"
 #define HISTORY_FOLDER "/.millrace/history"
@@ -35,6 +39,15 @@ struct submission {
     struct am_job_spec spec;
     struct rm_local_resource resources[2];
     struct arena *arena;
+};
+
+/* The upload of the object, on a thread of its own beside that of the description. */
+struct object_upload {
+    struct submission *submission;
+    struct thread *thread;
+    enum status status;
+    enum mr_client_fault fault;
+    struct error error;
 };
 
 /* --- folders ---------------------------------------------------------------------------------- */
@@ -82,25 +95,30 @@ static enum status make_staging(struct submission *submission, struct error *ret
 
 /* --- files ------------------------------------------------------------------------------------ */
 
-static enum status put(struct submission *submission,
-                       const char *name,
+static void name_file(struct submission *submission,
+                      const char *name,
+                      struct rm_local_resource *resource)
+{
+    resource->name = slice_from_string(name);
+    resource->path = path_append(submission->spec.staging, resource->name, submission->arena);
+}
+
+/* On any thread: only resource is written. */
+static enum status put(const struct submission *submission,
                        struct slice content,
                        struct rm_local_resource *resource,
                        struct error *reterr_error)
 {
     struct dfs_create_options options = {.permission = FILE_PERMISSION};
-    *resource = (struct rm_local_resource){
-        .name = slice_from_string(name),
-        .path = path_append(submission->spec.staging, slice_from_string(name), submission->arena),
-        .length = content.length,
-    };
+    resource->length = content.length;
     return dfs_write_file(submission->client->dfs, resource->path, content, &options,
                           &resource->file_id, reterr_error);
 }
 
-static enum status put_object(struct submission *submission, struct error *reterr_error)
+static enum status put_object(struct submission *submission,
+                              enum mr_client_fault *ret_fault,
+                              struct error *reterr_error)
 {
-    struct mr_client *client = submission->client;
     struct file *file = NULL;
     struct file_map map = {0};
     uint64_t bytes = 0;
@@ -114,13 +132,19 @@ static enum status put_object(struct submission *submission, struct error *reter
     if (status == OK)
         status = file_map_open(file, 0, bytes, &map, reterr_error);
     file_close(file);
+    *ret_fault = MR_CLIENT_FAULT_OBJECT;
     if (status != OK)
-        return mr_client_blame(client, MR_CLIENT_FAULT_OBJECT, status);
-    status = put(submission, OBJECT_FILE, map.bytes, &submission->resources[1], reterr_error);
+        return status;
+    *ret_fault = MR_CLIENT_FAULT_REFUSED;
+    status = put(submission, map.bytes, &submission->resources[1], reterr_error);
     file_map_close(&map);
-    submission->spec.object_name = submission->resources[1].name;
-    submission->spec.object_path = submission->resources[1].path;
-    return mr_client_blame(client, MR_CLIENT_FAULT_REFUSED, status);
+    return status;
+}
+
+static void upload_object(void *argument)
+{
+    struct object_upload *upload = argument;
+    upload->status = put_object(upload->submission, &upload->fault, &upload->error);
 }
 
 static enum status put_job(struct submission *submission, struct error *reterr_error)
@@ -129,10 +153,60 @@ static enum status put_job(struct submission *submission, struct error *reterr_e
     buf_open(&bytes, LIMIT_MESSAGE_BYTES);
     enum status status = wire_pack(&am_job_spec_type, &submission->spec, &bytes, reterr_error);
     if (status == OK)
-        status =
-            put(submission, JOB_FILE, buf_slice(&bytes), &submission->resources[0], reterr_error);
+        status = put(submission, buf_slice(&bytes), &submission->resources[0], reterr_error);
     buf_close(&bytes);
     return mr_client_blame(submission->client, MR_CLIENT_FAULT_REFUSED, status);
+}
+
+/* The job's own name, else its file's, fit to be one. */
+static struct slice name_of(const char *object, const char *own_name, struct arena *arena)
+{
+    const char *name = own_name[0] != '\0' ? own_name : path_name(object);
+    struct slice clean = text_cut(text_clean(slice_from_string(name), arena), LIMIT_APP_NAME_BYTES);
+    struct slice text = arena_copy(arena, clean);
+    if (job_settings_check_name((const char *)text.data, NULL) != OK)
+        return slice_from_string("job");
+    return text;
+}
+
+/* What is wrong with the object is never the cluster's fault. */
+static enum status wait_for_check(struct submission *submission, struct error *reterr_error)
+{
+    const struct mr_client_job *job = submission->job;
+    const char *own_name = "";
+    enum status status = OK;
+    if (job->check != NULL)
+        status = object_check_wait(job->check, &own_name, reterr_error);
+    if (status != OK)
+        submission->client->fault = MR_CLIENT_FAULT_OBJECT;
+    else if (job->name == NULL)
+        submission->spec.name = name_of(job->object, own_name, submission->arena);
+    return status;
+}
+
+/* Object and description, at the same time. */
+static enum status put_files(struct submission *submission, struct error *reterr_error)
+{
+    struct mr_client *client = submission->client;
+    struct object_upload upload = {.submission = submission};
+    name_file(submission, JOB_FILE, &submission->resources[0]);
+    name_file(submission, OBJECT_FILE, &submission->resources[1]);
+    submission->spec.object_name = submission->resources[1].name;
+    submission->spec.object_path = submission->resources[1].path;
+    enum status status = mr_client_blame(
+        client, MR_CLIENT_FAULT_REFUSED,
+        thread_open("upload", upload_object, &upload, &upload.thread, reterr_error));
+    if (status != OK)
+        return status;
+    status = wait_for_check(submission, reterr_error);
+    if (status == OK)
+        status = put_job(submission, reterr_error);
+    thread_join(upload.thread);
+    if (status == OK && upload.status != OK) {
+        status = error_set(reterr_error, upload.status, "%s", upload.error.text);
+        status = mr_client_blame(client, upload.fault, status);
+    }
+    return status;
 }
 
 /* --- the description -------------------------------------------------------------------------- */
@@ -148,7 +222,7 @@ static void describe(struct submission *submission)
         parameters[i].key = slice_from_string(job->parameters[i].key);
         parameters[i].value = slice_from_string(job->parameters[i].value);
     }
-    spec->name = slice_from_string(job->name);
+    spec->name = slice_from_string(job->name == NULL ? "" : job->name);
     spec->reduces = job->reduces;
     spec->parameters = parameters;
     spec->parameters_count = job->parameter_count;
@@ -239,7 +313,11 @@ enum status mr_client_submit(struct mr_client *client,
     struct submission submission = {.client = client, .job = job, .arena = arena_open(0)};
     bool may_have_arrived = false;
     const char *address = NULL;
-    enum status status = job_settings_check_name(job->name, reterr_error);
+    struct error check_error = {0};
+    enum status status = OK;
+    CHECK(job->name != NULL || job->check != NULL);
+    if (job->name != NULL)
+        status = job_settings_check_name(job->name, reterr_error);
     if (status == OK)
         status = job_settings_read(job->parameters, job->parameter_count, &submission.settings,
                                    reterr_error);
@@ -259,9 +337,10 @@ enum status mr_client_submit(struct mr_client *client,
             status = error_prefix(reterr_error, status, "make a staging folder");
     }
     if (status == OK)
-        status = put_object(&submission, reterr_error);
-    if (status == OK)
-        status = put_job(&submission, reterr_error);
+        status = put_files(&submission, reterr_error);
+    else if (client->fault != MR_CLIENT_FAULT_CANCELLED &&
+             wait_for_check(&submission, &check_error) != OK)
+        status = error_set(reterr_error, check_error.status, "%s", check_error.text);
     if (status == OK) {
         status = submit(&submission, ret_app, reterr_error);
         may_have_arrived = mr_client_may_pass(status);

@@ -108,6 +108,8 @@ static enum status open_process(struct task_process *process, struct error *rete
         status = reporter_open(process->host.umbilical, &process->host.reporter, reterr_error);
     if (status == OK)
         status = signal_watcher_open(on_signal, process, &process->signals, reterr_error);
+    if (status == OK)
+        net_prepare_http(); /* a reduce needs it, when it has heard from its master */
     return status;
 }
 

@@ -5,6 +5,7 @@
  */
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "dfs/client/dfs.h"
 #include "lib/base/check.h"
@@ -15,12 +16,14 @@
 #include "lib/model/ids.h"
 #include "lib/model/limits.h"
 #include "lib/model/message.h"
+#include "lib/os/clock.h"
 #include "lib/os/directory.h"
 #include "lib/os/file.h"
 #include "lib/os/thread.h"
 #include "nodemgr/daemon/nodemgr_daemon.h"
 
 enum {
+    CLIENT_LIFE_MS = 60 * 1000, /* how long a connection may serve one job after the other */
     COPY_BYTES = 1024 * 1024,
     /* Containers may run it but not change what the others see. */
     RESOURCE_PERMISSION = 0555
@@ -35,7 +38,18 @@ struct localize_job {
     struct rm_launch_spec launch; /* only its resources */
 };
 
-/* --- fetches in progress ---------------------------------------------------------------------- */
+/* A connection of a user to the filesystem; under the lock of struct nodemgr_fetches. */
+struct fetch_client {
+    struct arena *arena; /* owns the client */
+    struct slice user;
+    const char *address;
+    struct dfs *dfs;
+    int64_t until_ms;
+    size_t fetches; /* that use it now */
+    bool is_retired;
+};
+
+/* --- life ------------------------------------------------------------------------------------- */
 void nodemgr_fetches_open(struct nodemgr_fetches *fetches)
 {
     *fetches = (struct nodemgr_fetches){
@@ -43,6 +57,7 @@ void nodemgr_fetches_open(struct nodemgr_fetches *fetches)
         .changed = condition_open(),
         .running = map_open(),
         .clients = map_open(),
+        .by_user = map_open(),
     };
 }
 
@@ -51,44 +66,132 @@ void nodemgr_fetches_stop(struct nodemgr_fetches *fetches)
     mutex_lock(fetches->mutex);
     fetches->is_stopping = true;
     size_t cursor = 0;
-    void *dfs;
-    while (map_next(fetches->clients, &cursor, NULL, &dfs))
-        dfs_cancel(dfs);
+    void *value;
+    while (map_next(fetches->clients, &cursor, NULL, &value))
+        dfs_cancel(((struct fetch_client *)value)->dfs);
     condition_broadcast(fetches->changed);
     mutex_unlock(fetches->mutex);
 }
 
+static void client_free(struct fetch_client *client)
+{
+    dfs_close(client->dfs);
+    arena_close(client->arena); /* owns the client */
+}
+
 void nodemgr_fetches_close(struct nodemgr_fetches *fetches)
 {
+    size_t cursor = 0;
+    void *client;
+    while (map_next(fetches->clients, &cursor, NULL, &client))
+        client_free(client);
     map_close(fetches->running);
     map_close(fetches->clients);
+    map_close(fetches->by_user);
     condition_close(fetches->changed);
     mutex_close(fetches->mutex);
 }
 
-static struct slice address_key(struct dfs *const *dfs)
+/* --- clients of the filesystem ---------------------------------------------------------------- */
+static struct slice address_key(struct fetch_client *const *client)
 {
-    return slice_make(dfs, sizeof(*dfs));
+    return slice_make(client, sizeof(*client));
 }
 
-/* False: the daemon stops, do not begin. */
-static bool client_add(struct nodemgr_fetches *fetches, struct dfs *dfs)
+/* No new fetch takes it; whoever has it still does keep it. Locked. */
+static void client_retire(struct nodemgr_fetches *fetches, struct fetch_client *client)
+{
+    if (map_get(fetches->by_user, client->user) == client) /* not its successor */
+        (void)map_remove(fetches->by_user, client->user);
+    client->is_retired = true;
+    if (client->fetches > 0)
+        return;
+    (void)map_remove(fetches->clients, address_key(&client));
+    client_free(client);
+}
+
+/* Those whose time is over; a connection is kept for a while only. Locked. */
+static void clients_retire_old(struct nodemgr_fetches *fetches, int64_t now_ms)
+{
+    size_t cursor = 0;
+    void *value;
+    while (map_next(fetches->clients, &cursor, NULL, &value)) {
+        struct fetch_client *client = value;
+        if (!client->is_retired && now_ms >= client->until_ms)
+            client_retire(fetches, client);
+    }
+}
+
+/* Locked. */
+static enum status client_open(struct nodemgr_daemon *self,
+                               struct slice user,
+                               const char *address,
+                               int64_t now_ms,
+                               struct fetch_client **ret_client,
+                               struct error *reterr_error)
+{
+    struct arena *arena = arena_open(0);
+    struct fetch_client *client = ARENA_NEW(arena, struct fetch_client);
+    struct dfs_settings settings = {.host = daemon_host(self->daemon)};
+    int64_t life_ms = self->token_lifetime_ms / 2;
+    client->arena = arena;
+    client->user = arena_copy(arena, user);
+    client->address = (const char *)arena_copy(arena, slice_from_string(address)).data;
+    client->until_ms = now_ms + (life_ms < CLIENT_LIFE_MS ? life_ms : CLIENT_LIFE_MS);
+    settings.namenode_address = client->address;
+    enum status status =
+        nodemgr_daemon_user_token(self, user, arena, &settings.token, reterr_error);
+    if (status == OK)
+        status = dfs_open(&settings, &client->dfs, reterr_error);
+    if (status != OK) {
+        arena_close(arena);
+        return status;
+    }
+    (void)map_put(self->fetches.clients, address_key(&client), client); /* its own address */
+    (void)map_put(self->fetches.by_user, client->user, client); /* retired if there was one */
+    *ret_client = client;
+    return OK;
+}
+
+/* A client of user's, connected already if one was used lately; for client_give. */
+static enum status client_take(struct nodemgr_daemon *self,
+                               struct slice user,
+                               const char *address,
+                               struct fetch_client **ret_client,
+                               struct error *reterr_error)
+{
+    struct nodemgr_fetches *fetches = &self->fetches;
+    int64_t now_ms = clock_monotonic_ms();
+    enum status status = OK;
+    mutex_lock(fetches->mutex);
+    clients_retire_old(fetches, now_ms);
+    struct fetch_client *client = map_get(fetches->by_user, user);
+    if (client != NULL && strcmp(client->address, address) != 0) { /* the namenode has moved */
+        client_retire(fetches, client);
+        client = NULL;
+    }
+    if (fetches->is_stopping)
+        status = error_set(reterr_error, ERR_CANCELLED, "the node manager is stopping");
+    else if (client == NULL)
+        status = client_open(self, user, address, now_ms, &client, reterr_error);
+    if (status == OK) {
+        client->fetches++;
+        *ret_client = client;
+    }
+    mutex_unlock(fetches->mutex);
+    return status;
+}
+
+static void client_give(struct nodemgr_fetches *fetches, struct fetch_client *client)
 {
     mutex_lock(fetches->mutex);
-    bool may_begin = !fetches->is_stopping;
-    if (may_begin)
-        (void)map_put(fetches->clients, address_key(&dfs), dfs); /* its address is its own */
-    mutex_unlock(fetches->mutex);
-    return may_begin;
-}
-
-static void client_remove(struct nodemgr_fetches *fetches, struct dfs *dfs)
-{
-    mutex_lock(fetches->mutex);
-    (void)map_remove(fetches->clients, address_key(&dfs)); /* absent when it was refused */
+    client->fetches--;
+    if (client->is_retired)
+        client_retire(fetches, client);
     mutex_unlock(fetches->mutex);
 }
 
+/* --- fetches in progress ---------------------------------------------------------------------- */
 /* Waits while somebody else fetches path; true: it is there now, false: the caller is to fetch it.
  */
 static bool fetch_begin(struct nodemgr_fetches *fetches, const char *path)
@@ -208,23 +311,16 @@ static enum status localize_one(struct localize_job *job,
 static enum status localize_all(struct localize_job *job, struct error *reterr_error)
 {
     struct nodemgr_daemon *self = job->self;
-    struct dfs_settings settings = {.host = daemon_host(self->daemon)};
-    struct dfs *dfs = NULL;
-    enum status status =
-        daemon_find(self->daemon, "namenode", job->arena, &settings.namenode_address, reterr_error);
+    struct fetch_client *client = NULL;
+    const char *address = NULL;
+    enum status status = daemon_find(self->daemon, "namenode", job->arena, &address, reterr_error);
     if (status == OK)
-        status =
-            nodemgr_daemon_user_token(self, job->user, job->arena, &settings.token, reterr_error);
-    if (status == OK)
-        status = dfs_open(&settings, &dfs, reterr_error);
+        status = client_take(self, job->user, address, &client, reterr_error);
     if (status != OK)
         return status;
-    if (!client_add(&self->fetches, dfs))
-        status = error_set(reterr_error, ERR_CANCELLED, "the node manager is stopping");
     for (size_t i = 0; i < job->launch.resources_count && status == OK; i++)
-        status = localize_one(job, dfs, job->launch.resources[i], reterr_error);
-    client_remove(&self->fetches, dfs);
-    dfs_close(dfs);
+        status = localize_one(job, client->dfs, job->launch.resources[i], reterr_error);
+    client_give(&self->fetches, client);
     return status;
 }
 

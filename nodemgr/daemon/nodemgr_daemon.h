@@ -38,7 +38,8 @@ struct nodemgr_fetches {
     struct mutex *mutex;
     struct condition *changed;
     struct map *running; /* by destination path */
-    struct map *clients; /* struct dfs in use, by their own address: cancelled at the stop */
+    struct map *clients; /* all struct fetch_client by their own address: cancelled at the stop */
+    struct map *by_user; /* those that new fetches of a user take */
     bool is_stopping;
 };
 

@@ -5,7 +5,8 @@ UNIT_TESTS += \
 # Shared objects that must not be loaded by anybody who wants to live.
 MR_CLIENT_TEST_OBJECTS = \
 	tests/unit/mr_client/objects/crashes.so \
-	tests/unit/mr_client/objects/exits.so
+	tests/unit/mr_client/objects/exits.so \
+	tests/unit/mr_client/objects/hangs.so
 
 tests/unit/mr_client/objects/%.so: tests/unit/mr_client/objects/%.c
 	@$(MKDIR_P) tests/unit/mr_client/objects

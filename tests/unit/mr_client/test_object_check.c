@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "lib/os/clock.h"
 #include "lib/os/directory.h"
 #include "lib/os/host.h"
 #include "mr/client/object_check.h"
@@ -102,6 +103,28 @@ static void test_object__no_folder_is_left_behind(void)
     CU_ASSERT_EQUAL(directory_remove_tree(temporary, &f.error), OK);
 }
 
+static void test_object__answer_can_be_asked_for_twice(void)
+{
+    struct object_check *check = NULL;
+    CU_ASSERT_EQUAL_FATAL(object_check_begin(f.program, built("Makefile"), 1, &check, &f.error),
+                          OK);
+    CU_ASSERT_EQUAL(object_check_wait(check, &f.name, &f.error), ERR_INVALID);
+    f.error = (struct error){0};
+    f.status = object_check_wait(check, &f.name, &f.error);
+    object_check_close(check);
+    expect_failed(ERR_INVALID, "is not a shared object");
+}
+
+static void test_object__closing_ends_a_child_that_hangs(void)
+{
+    struct object_check *check = NULL;
+    const char *object = built("tests/unit/mr_client/objects/hangs.so");
+    int64_t begun_ms = clock_monotonic_ms();
+    CU_ASSERT_EQUAL_FATAL(object_check_begin(f.program, object, 1, &check, &f.error), OK);
+    object_check_close(check);
+    CU_ASSERT_TRUE(clock_monotonic_ms() - begun_ms < OBJECT_CHECK_TIMEOUT_MS / 2);
+}
+
 static const struct unit_test tests[] = {
     {"test_object__good_one_tells_its_name",            "A good object tells its name.",
      test_object__good_one_tells_its_name                                                                                                          },
@@ -111,6 +134,10 @@ static const struct unit_test tests[] = {
      test_object__reduces_must_suit_the_job                                                                                                        },
     {"test_object__one_that_ends_its_process_is_named",
      "An object that ends the process that loads it is named.",                                     test_object__one_that_ends_its_process_is_named},
+    {"test_object__answer_can_be_asked_for_twice",      "An answer can be asked for twice.",
+     test_object__answer_can_be_asked_for_twice                                                                                                    },
+    {"test_object__closing_ends_a_child_that_hangs",    "Closing ends a child that hangs.",
+     test_object__closing_ends_a_child_that_hangs                                                                                                  },
     {"test_object__no_folder_is_left_behind",           "No folder is left behind.",
      test_object__no_folder_is_left_behind                                                                                                         },
 };

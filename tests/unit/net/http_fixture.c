@@ -299,6 +299,7 @@ void http_setup(void)
     (void)pthread_cond_init(&f.changed, NULL);
     make_file();
     CU_ASSERT_EQUAL_FATAL(net_open(NULL, &f.error), OK);
+    net_prepare_http(); /* meets the first requests of each test */
     f.server = http_open_server(HTTP_THREAD_EACH, false);
     f.pool = http_open_server(HTTP_POOL, false);
     CU_ASSERT_EQUAL_FATAL(http_client_open(NULL, &f.client, &f.error), OK);
