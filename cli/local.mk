@@ -8,10 +8,18 @@ cli_libcli_a_SOURCES = \
 	cli/command.h \
 	cli/conf_text.c \
 	cli/conf_text.h \
+	cli/file_mode.c \
+	cli/file_mode.h \
+	cli/file_text.c \
+	cli/file_text.h \
+	cli/glob.c \
+	cli/glob.h \
 	cli/session.c \
 	cli/session.h \
 	cli/table.c \
-	cli/table.h
+	cli/table.h \
+	cli/words.c \
+	cli/words.h
 
 bin_PROGRAMS += bin/millrace
 bin_millrace_SOURCES = \
@@ -42,10 +50,23 @@ bin_PROGRAMS += bin/mrfs
 bin_mrfs_SOURCES = \
 	cli/mrfs.c \
 	cli/mrfs.h \
-	cli/mrfs_copy.c \
+	cli/mrfs_change.c \
+	cli/mrfs_cp.c \
+	cli/mrfs_find.c \
+	cli/mrfs_get.c \
+	cli/mrfs_json.c \
+	cli/mrfs_list.c \
 	cli/mrfs_names.c \
-	cli/mrfs_show.c
-bin_mrfs_LDADD = $(DFS_CLIENT_LIBS)
+	cli/mrfs_paths.c \
+	cli/mrfs_put.c \
+	cli/mrfs_read.c \
+	cli/mrfs_stat.c \
+	cli/mrfs_transfer.c \
+	cli/mrfs_transfer.h \
+	cli/mrfs_transfer_file.c \
+	cli/mrfs_usage.c \
+	cli/mrfs_verbs.c
+bin_mrfs_LDADD = cli/libcli.a $(DFS_CLIENT_LIBS)
 
 noinst_LIBRARIES += cli/libmrsubmit.a
 cli_libmrsubmit_a_SOURCES = \

@@ -1,175 +1,187 @@
 /*
- * mrfs_names.c - commands that change names, permissions and owners.
+ * mrfs_names.c - commands that make, move and remove names.
  */
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "cli/file_mode.h"
 #include "cli/mrfs.h"
 #include "lib/model/path.h"
+#include "lib/os/clock.h"
 
-/* Octal, 0 to 1777; complains otherwise. */
-static bool parse_mode(struct mrfs *mrfs, const char *text, uint32_t *ret_mode)
-{
-    uint32_t mode = 0;
-    size_t length = strlen(text);
-    bool is_octal = length >= 1 && length <= 4;
-    for (size_t i = 0; i < length && is_octal; i++) {
-        is_octal = text[i] >= '0' && text[i] <= '7';
-        mode = mode * 8 + (uint32_t)(text[i] - '0');
-    }
-    if (!is_octal || mode > 01777) {
-        mrfs_complain(mrfs, text, ERR_INVALID, "a mode is an octal number from 0 to 1777");
-        return false;
-    }
-    *ret_mode = mode;
-    return true;
-}
+enum {
+    SAFELY_COUNT = 100 /* rm -safely asks before it removes more files than this */
+};
 
 void mrfs_mkdir(struct mrfs *mrfs)
 {
     uint32_t mode = 0755;
-    if (mrfs->flags['m'] && !parse_mode(mrfs, mrfs->values['m'], &mode))
-        return;
-    for (size_t i = 0; i < mrfs->paths_count; i++) {
-        struct slice path;
-        struct error error = {0};
-        if (!mrfs_path(mrfs, mrfs->paths[i], &path))
-            continue;
-        enum status status = dfs_mkdirs(mrfs->dfs, path, mode, mrfs->flags['p'], &error);
-        if (status != OK)
-            mrfs_complain(mrfs, mrfs->paths[i], status, error.text);
+    struct file_mode_change change;
+    struct error error = {OK, ""};
+    if (mrfs_has(mrfs, 'm')) {
+        struct slice text = slice_from_string(mrfs->words.values['m']);
+        if (file_mode_parse(text, &change, &error) != OK) {
+            mrfs_complain(mrfs, text, ERR_INVALID, error.text);
+            return;
+        }
+        mode = file_mode_apply(&change, mode, true);
     }
+    for (size_t i = 0; i < mrfs->words.count; i++) {
+        struct slice path;
+        if (!mrfs_path(mrfs, mrfs->words.arguments[i], &path))
+            continue;
+        enum status status = dfs_mkdirs(mrfs->dfs, path, mode, mrfs_has(mrfs, 'p'), &error);
+        if (status != OK)
+            mrfs_complain(mrfs, path, status, error.text);
+    }
+}
+
+/* --- mv ----------------------------------------------------------------------------------------
+ */
+
+static void move_path(struct mrfs *mrfs, struct slice path, void *user)
+{
+    const struct slice *destination = user;
+    struct error error = {OK, ""};
+    enum status status = dfs_rename(mrfs->dfs, path, *destination, &error);
+    if (status != OK)
+        mrfs_complain(mrfs, path, status, error.text);
 }
 
 void mrfs_mv(struct mrfs *mrfs)
 {
     struct slice destination;
-    struct error error = {0};
-    const char *last = mrfs->paths[mrfs->paths_count - 1];
+    struct error error = {OK, ""};
+    size_t count = mrfs->words.count - 1;
+    const char *last = mrfs->words.arguments[count];
+    struct slice *paths = NULL;
+    size_t sources = count;
     if (!mrfs_path(mrfs, last, &destination))
         return;
-    if (mrfs->paths_count > 2) {
-        struct dfs_file_status found;
-        enum status status = dfs_get_status(mrfs->dfs, destination, mrfs->arena, &found, &error);
-        if (status == OK && found.kind != FILE_DIRECTORY)
-            status = error_set(&error, ERR_NOT_DIRECTORY,
-                               "several files can be moved into a directory only");
-        if (status != OK) {
-            mrfs_complain(mrfs, last, status, error.text);
-            return;
-        }
+    if (count == 1) {
+        mrfs_expand(mrfs, mrfs->words.arguments[0], &paths, &sources);
+        if (sources == 1)
+            move_path(mrfs, paths[0], &destination);
     }
-    for (size_t i = 0; i + 1 < mrfs->paths_count; i++) {
-        struct slice source;
-        if (!mrfs_path(mrfs, mrfs->paths[i], &source))
-            continue;
-        enum status status = dfs_rename(mrfs->dfs, source, destination, &error);
-        if (status != OK)
-            mrfs_complain(mrfs, mrfs->paths[i], status, error.text);
+    if (sources <= 1)
+        return;
+    struct dfs_file_status found;
+    enum status status = dfs_get_status(mrfs->dfs, destination, mrfs->arena, &found, &error);
+    if (status == OK && found.kind != FILE_DIRECTORY)
+        status = error_set(&error, ERR_NOT_DIRECTORY,
+                           "several files can be moved into a directory only");
+    if (status != OK) {
+        mrfs_complain(mrfs, slice_from_string(last), status, error.text);
+        return;
     }
+    for (size_t i = 0; i < sources && count == 1; i++)
+        move_path(mrfs, paths[i], &destination);
+    if (count > 1)
+        mrfs_each(mrfs, 0, count, move_path, &destination);
+}
+
+/* --- rm, rmdir ---------------------------------------------------------------------------------
+ */
+
+/* "-safely": a person agrees, or little would be lost. */
+static bool may_remove(struct mrfs *mrfs, struct slice path)
+{
+    struct dfs_content_summary_response summary;
+    struct error error = {OK, ""};
+    char answer[16];
+    enum status status = dfs_content_summary(mrfs->dfs, path, &summary, &error);
+    if (status != OK) {
+        mrfs_complain(mrfs, path, status, error.text);
+        return false;
+    }
+    if (summary.file_count <= SAFELY_COUNT)
+        return true;
+    fprintf(stderr, "mrfs: rm: %.*s holds %" PRIu64 " files. Remove them all? (Y or N) ",
+            SLICE_ARGS(path), summary.file_count);
+    if (fgets(answer, sizeof(answer), stdin) != NULL && (answer[0] == 'y' || answer[0] == 'Y'))
+        return true;
+    mrfs_complain(mrfs, path, ERR_CANCELLED, "is kept");
+    return false;
+}
+
+static void remove_path(struct mrfs *mrfs, struct slice path, void *user)
+{
+    struct error error = {OK, ""};
+    struct dfs_file_status found;
+    bool is_recursive = mrfs_has(mrfs, 'r');
+    (void)user;
+    enum status status = OK;
+    if (path_is_root(path))
+        status = error_set(&error, ERR_INVALID, "the root is not removed");
+    if (status == OK)
+        status = dfs_get_status(mrfs->dfs, path, mrfs->arena, &found, &error);
+    bool is_directory = status == OK && found.kind == FILE_DIRECTORY;
+    if (is_directory && !is_recursive)
+        status = error_set(&error, ERR_IS_DIRECTORY, "is a directory; -r removes it");
+    if (is_directory && is_recursive && mrfs_has(mrfs, KEY_SAFELY) && !may_remove(mrfs, path))
+        return;
+    if (status == OK)
+        status = dfs_delete(mrfs->dfs, path, is_recursive, &error);
+    if (status == ERR_NOT_FOUND && mrfs_has(mrfs, 'f'))
+        return;
+    if (status != OK)
+        mrfs_complain(mrfs, path, status, error.text);
 }
 
 void mrfs_rm(struct mrfs *mrfs)
 {
-    for (size_t i = 0; i < mrfs->paths_count; i++) {
-        struct slice path;
-        struct error error = {0};
-        if (!mrfs_path(mrfs, mrfs->paths[i], &path))
-            continue;
-        if (path_is_root(path)) {
-            mrfs_complain(mrfs, mrfs->paths[i], ERR_INVALID, "the root is not removed");
-            continue;
-        }
-        struct dfs_file_status found;
-        enum status status = dfs_get_status(mrfs->dfs, path, mrfs->arena, &found, &error);
-        if (status == OK && found.kind == FILE_DIRECTORY && !mrfs->flags['r'])
-            status = error_set(&error, ERR_IS_DIRECTORY, "is a directory; -r removes it");
-        if (status == OK)
-            status = dfs_delete(mrfs->dfs, path, mrfs->flags['r'], &error);
-        if (status == ERR_NOT_FOUND && mrfs->flags['f'])
-            continue;
-        if (status != OK)
-            mrfs_complain(mrfs, mrfs->paths[i], status, error.text);
-    }
+    mrfs->is_nothing_fine = mrfs_has(mrfs, 'f');
+    mrfs_each(mrfs, 0, mrfs->words.count, remove_path, NULL);
 }
 
-/* --- for a path, or everything from it down ----------------------------------------------------
- */
-
-struct change {
-    uint32_t mode;
-    struct slice owner;
-    struct slice group;
-    bool is_mode;
-};
-
-static enum status change_one(struct mrfs *mrfs,
-                              struct slice path,
-                              const struct change *change,
-                              struct error *reterr_error)
+static void remove_directory(struct mrfs *mrfs, struct slice path, void *user)
 {
-    if (change->is_mode)
-        return dfs_set_permission(mrfs->dfs, path, change->mode, reterr_error);
-    return dfs_set_owner(mrfs->dfs, path, change->owner, change->group, reterr_error);
-}
-
-/*
- * Children first, so that a mode that shuts a directory does not shut it before its children. The
- * depth of a path is limited (LIMIT_PATH_DEPTH), and so is this recursion.
- */
-static void change_tree(struct mrfs *mrfs, struct slice path, const struct change *change)
-{
-    struct error error = {0};
-    struct arena *arena = arena_open(0);
+    struct error error = {OK, ""};
     struct dfs_file_status found;
-    enum status status = dfs_get_status(mrfs->dfs, path, arena, &found, &error);
-    const struct dfs_file_status *entries = NULL;
-    size_t count = 0;
-    if (status == OK && found.kind == FILE_DIRECTORY)
-        status = dfs_list(mrfs->dfs, path, arena, &entries, &count, &error);
-    for (size_t i = 0; i < count && status == OK; i++)
-        change_tree(mrfs, path_append(path, entries[i].path, arena), change);
+    (void)user;
+    enum status status = OK;
+    if (path_is_root(path))
+        status = error_set(&error, ERR_INVALID, "the root is not removed");
     if (status == OK)
-        status = change_one(mrfs, path, change, &error);
-    if (status != OK)
-        mrfs_complain(mrfs, (const char *)arena_copy(arena, path).data, status, error.text);
-    arena_close(arena);
-}
-
-static void change_all(struct mrfs *mrfs, const struct change *change)
-{
-    for (size_t i = 1; i < mrfs->paths_count; i++) {
-        struct slice path;
-        struct error error = {0};
-        if (!mrfs_path(mrfs, mrfs->paths[i], &path))
-            continue;
-        if (mrfs->flags['R']) {
-            change_tree(mrfs, path, change);
-            continue;
-        }
-        enum status status = change_one(mrfs, path, change, &error);
-        if (status != OK)
-            mrfs_complain(mrfs, mrfs->paths[i], status, error.text);
-    }
-}
-
-void mrfs_chmod(struct mrfs *mrfs)
-{
-    struct change change = {.is_mode = true};
-    if (parse_mode(mrfs, mrfs->paths[0], &change.mode))
-        change_all(mrfs, &change);
-}
-
-void mrfs_chown(struct mrfs *mrfs)
-{
-    struct slice text = slice_from_string(mrfs->paths[0]);
-    size_t colon = slice_find(text, ':');
-    struct change change = {.owner = slice_sub(text, 0, colon)};
-    if (colon < text.length)
-        change.group = slice_sub(text, colon + 1, text.length - colon - 1);
-    if (change.owner.length == 0 && change.group.length == 0) {
-        mrfs_complain(mrfs, mrfs->paths[0], ERR_INVALID, "expected OWNER, OWNER:GROUP or :GROUP");
+        status = dfs_get_status(mrfs->dfs, path, mrfs->arena, &found, &error);
+    if (status == OK && found.kind != FILE_DIRECTORY)
+        status = error_set(&error, ERR_NOT_DIRECTORY, "is no directory");
+    if (status == OK)
+        status = dfs_delete(mrfs->dfs, path, false, &error);
+    if (status == ERR_NOT_EMPTY && mrfs_has(mrfs, KEY_IGNORE_NON_EMPTY))
         return;
+    if (status != OK)
+        mrfs_complain(mrfs, path, status, error.text);
+}
+
+void mrfs_rmdir(struct mrfs *mrfs)
+{
+    mrfs_each(mrfs, 0, mrfs->words.count, remove_directory, NULL);
+}
+
+/* --- touchz ------------------------------------------------------------------------------------
+ */
+
+void mrfs_touchz(struct mrfs *mrfs)
+{
+    for (size_t i = 0; i < mrfs->words.count; i++) {
+        struct slice path;
+        struct error error = {OK, ""};
+        struct dfs_file_status found;
+        struct dfs_create_options options = {.permission = 0644};
+        if (!mrfs_path(mrfs, mrfs->words.arguments[i], &path))
+            continue;
+        enum status status = dfs_get_status(mrfs->dfs, path, mrfs->arena, &found, &error);
+        if (status == OK && found.kind == FILE_DIRECTORY)
+            status = error_set(&error, ERR_IS_DIRECTORY, "is a directory");
+        else if (status == OK && found.length > 0)
+            status = error_set(&error, ERR_EXISTS, "has content and is left alone");
+        else if (status == OK)
+            options.overwrite = true; /* an empty file again, made now */
+        if (status == OK || status == ERR_NOT_FOUND)
+            status = dfs_write_file(mrfs->dfs, path, (struct slice){0}, &options, NULL, &error);
+        if (status != OK)
+            mrfs_complain(mrfs, path, status, error.text);
     }
-    change_all(mrfs, &change);
 }

@@ -97,6 +97,7 @@ void file_forget_cached(struct file *file, uint64_t offset, uint64_t bytes);
 struct file_info {
     uint64_t bytes;
     int64_t modified_ms; /* wall clock, ms since 1970 */
+    int64_t accessed_ms;
     uint64_t device;
     uint64_t inode;
     uint32_t uid;
@@ -144,6 +145,11 @@ MUST_USE enum status file_remove(const char *path, struct error *reterr_error);
 MUST_USE enum status file_set_permission(const char *path,
                                          unsigned permission,
                                          struct error *reterr_error);
+/* utimensat(2): when path was read and written last, ms since 1970. */
+MUST_USE enum status file_set_times(const char *path,
+                                    int64_t accessed_ms,
+                                    int64_t modified_ms,
+                                    struct error *reterr_error);
 /* Copies a whole file, created or emptied with permission; not synced. */
 MUST_USE enum status file_copy(const char *source,
                                const char *destination,

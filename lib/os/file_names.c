@@ -30,6 +30,7 @@ enum status file_info_get(const char *path,
     *ret_info = (struct file_info){
         .bytes = (uint64_t)info.st_size,
         .modified_ms = (int64_t)info.st_mtim.tv_sec * 1000 + info.st_mtim.tv_nsec / 1000000,
+        .accessed_ms = (int64_t)info.st_atim.tv_sec * 1000 + info.st_atim.tv_nsec / 1000000,
         .device = (uint64_t)info.st_dev,
         .inode = (uint64_t)info.st_ino,
         .uid = (uint32_t)info.st_uid,
@@ -169,6 +170,22 @@ enum status file_set_permission(const char *path, unsigned permission, struct er
 {
     if (chmod(path, (mode_t)permission) != 0)
         return error_set_errno(reterr_error, errno, "change mode of %s", path);
+    return OK;
+}
+
+static struct timespec timespec_of(int64_t wall_ms)
+{
+    return (struct timespec){.tv_sec = wall_ms / 1000, .tv_nsec = wall_ms % 1000 * 1000000};
+}
+
+enum status file_set_times(const char *path,
+                           int64_t accessed_ms,
+                           int64_t modified_ms,
+                           struct error *reterr_error)
+{
+    struct timespec times[2] = {timespec_of(accessed_ms), timespec_of(modified_ms)};
+    if (utimensat(AT_FDCWD, path, times, 0) != 0)
+        return error_set_errno(reterr_error, errno, "change times of %s", path);
     return OK;
 }
 

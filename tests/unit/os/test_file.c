@@ -205,6 +205,17 @@ static void test_file__replacement_is_all_or_nothing(void)
     CU_ASSERT_EQUAL(info.permission, FILE_PRIVATE);
 }
 
+static void test_file__times_that_were_set_are_read(void)
+{
+    struct file_info info;
+    CU_ASSERT_EQUAL(file_replace(f.path, text("x"), FILE_PUBLIC, &f.error), OK);
+    CU_ASSERT_EQUAL(file_set_times(f.path, 1000000000123, 1100000000456, &f.error), OK);
+    CU_ASSERT_EQUAL(file_info_get(f.path, true, &info, &f.error), OK);
+    CU_ASSERT_EQUAL(info.accessed_ms, 1000000000123);
+    CU_ASSERT_EQUAL(info.modified_ms, 1100000000456);
+    CU_ASSERT_EQUAL(file_set_times("/nowhere/x", 0, 0, &f.error), ERR_NOT_FOUND);
+}
+
 static void test_file__only_the_first_creates(void)
 {
     CU_ASSERT_EQUAL(file_create_whole(f.path, text("first"), FILE_PRIVATE, &f.error), OK);
@@ -317,6 +328,8 @@ static void test_file__asking_for_the_holder_disturbs_nobody(void)
 }
 
 static const struct unit_test tests[] = {
+    {"test_file__times_that_were_set_are_read",              "Times that were set are read.",
+     test_file__times_that_were_set_are_read                                                                                                                            },
     {"test_file__positioned_bytes_come_back",                "Bytes written at an offset are read back there.",
      test_file__positioned_bytes_come_back                                                                                                                              },
     {"test_file__errors_name_the_path",                      "An error says which path it is about.",

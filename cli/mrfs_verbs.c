@@ -1,0 +1,228 @@
+/*
+ * mrfs_verbs.c - every command with its options. docs/commands.md lists the same.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/mrfs.h"
+
+/* clang-format off */
+#define END_OPTIONS {NULL, 0, NULL, NULL}
+#define JSON_OPTION {"json", KEY_JSON, NULL, "print a JSON array"}
+#define REMOTE_OPTION {"remote", KEY_REMOTE, NULL, "fetch over HTTP even what is on this host"}
+#define THREADS_OPTION {"t threads", 't', "N", "files copied at a time (4)"}
+#define CREATE_OPTIONS \
+    {"replication", KEY_REPLICATION, "N", "copies of each block"}, \
+    {"block-size", KEY_BLOCK_SIZE, "BYTES", "bytes of a block; suffixes k, m, g"}, \
+    {"parents", KEY_PARENTS, NULL, "make missing parent directories"}
+
+static const struct words_option put_options[] = {
+    {"f force", 'f', NULL, "replace files that exist"},
+    {"p", 'p', NULL, "keep times and owner"},
+    {"l", 'l', NULL, "one copy of each block, if --replication says nothing else"},
+    {"d", 'd', NULL, "write under the name itself, not beside it first"},
+    {"r R recursive", 'r', NULL, "taken and not needed: folders are copied anyway"},
+    THREADS_OPTION,
+    CREATE_OPTIONS,
+    END_OPTIONS};
+static const struct words_option get_options[] = {
+    {"f force", 'f', NULL, "replace local files that exist"},
+    {"p", 'p', NULL, "keep times and permission, whatever the umask says"},
+    {"r R recursive", 'r', NULL, "taken and not needed: directories are copied anyway"},
+    {"crc ignoreCrc", 'c', NULL, "taken and not needed: every byte is verified"},
+    THREADS_OPTION,
+    REMOTE_OPTION,
+    END_OPTIONS};
+static const struct words_option cp_options[] = {
+    {"f force", 'f', NULL, "replace files that exist"},
+    {"p", 'p', NULL, "keep times, owner, group and permission"},
+    {"d", 'd', NULL, "write under the name itself, not beside it first"},
+    THREADS_OPTION,
+    CREATE_OPTIONS,
+    END_OPTIONS};
+static const struct words_option cat_options[] = {
+    REMOTE_OPTION,
+    {"ignoreCrc", 'i', NULL, "taken and not heeded: every byte is verified"},
+    END_OPTIONS};
+static const struct words_option part_options[] = {
+    {"c", 'c', "N", "bytes to show (1024)"},
+    REMOTE_OPTION,
+    END_OPTIONS};
+static const struct words_option getmerge_options[] = {
+    {"nl", KEY_NEWLINE, NULL, "add a newline after each file"},
+    {"skip-empty-file", KEY_SKIP_EMPTY, NULL, "and none for empty files"},
+    END_OPTIONS};
+static const struct words_option ls_options[] = {
+    {"C", 'C', NULL, "names only"},
+    {"d directory", 'd', NULL, "directories themselves, not what is in them"},
+    {"h human", 'h', NULL, "sizes as 1.5 K, 20.3 G"},
+    {"q", 'q', NULL, "? for characters that do not print"},
+    {"R recursive", 'R', NULL, "directories below, too"},
+    {"t", 't', NULL, "the newest first"},
+    {"S", 'S', NULL, "the largest first"},
+    {"r reverse", 'r', NULL, "the other way round"},
+    {"u", 'u', NULL, "times of access instead of change"},
+    JSON_OPTION,
+    END_OPTIONS};
+static const struct words_option du_options[] = {
+    {"s summarize", 's', NULL, "one line for each PATH"},
+    {"h human", 'h', NULL, "sizes as 1.5 K, 20.3 G"},
+    {"v", 'v', NULL, "a line of titles"},
+    {"x", 'x', NULL, "taken and not needed: there are no snapshots"},
+    JSON_OPTION,
+    END_OPTIONS};
+static const struct words_option df_options[] = {
+    {"h human", 'h', NULL, "sizes as 1.5 K, 20.3 G"},
+    JSON_OPTION,
+    END_OPTIONS};
+static const struct words_option count_options[] = {
+    {"h human", 'h', NULL, "sizes as 1.5 K, 20.3 G"},
+    {"v", 'v', NULL, "a line of titles"},
+    {"x", 'x', NULL, "taken and not needed: there are no snapshots"},
+    JSON_OPTION,
+    END_OPTIONS};
+static const struct words_option stat_options[] = {
+    {"blocks", KEY_BLOCKS, NULL, "show every block and where its replicas are"},
+    JSON_OPTION,
+    END_OPTIONS};
+static const struct words_option test_options[] = {
+    {"e", 'e', NULL, "is there anything"},
+    {"d", 'd', NULL, "is it a directory"},
+    {"f", 'f', NULL, "is it a file"},
+    {"s", 's', NULL, "is it not empty"},
+    {"z", 'z', NULL, "is it an empty file"},
+    {"r", 'r', NULL, "may you read it"},
+    {"w", 'w', NULL, "may you write it"},
+    END_OPTIONS};
+static const struct words_option mkdir_options[] = {
+    {"p parents", 'p', NULL, "make missing parents; an existing directory is fine"},
+    {"m mode", 'm', "MODE", "permission (755)"},
+    END_OPTIONS};
+static const struct words_option rm_options[] = {
+    {"r R recursive", 'r', NULL, "remove directories with all that is in them"},
+    {"f force", 'f', NULL, "what does not exist is no failure"},
+    {"skipTrash", KEY_SKIP_TRASH, NULL, "do not move it to the trash"},
+    {"safely", KEY_SAFELY, NULL, "ask before removing a directory of more than 100 files"},
+    END_OPTIONS};
+static const struct words_option rmdir_options[] = {
+    {"ignore-fail-on-non-empty", KEY_IGNORE_NON_EMPTY, NULL, "leave a directory that is not empty"},
+    END_OPTIONS};
+static const struct words_option change_options[] = {
+    {"R recursive", 'R', NULL, "change everything below, too"},
+    END_OPTIONS};
+static const struct words_option no_options[] = {END_OPTIONS};
+
+static const struct mrfs_command commands[] = {
+    {"cat", "PATH...", "print files", 1, SIZE_MAX,
+     mrfs_cat, cat_options, WORDS_REFUSE, false},
+    {"checksum", "PATH...", "print the CRC-32C of files", 1, SIZE_MAX,
+     mrfs_checksum, no_options, WORDS_REFUSE, false},
+    {"chgrp", "GROUP PATH...", "change the group", 2, SIZE_MAX,
+     mrfs_chgrp, change_options, WORDS_REFUSE, false},
+    {"chmod", "MODE PATH...", "change permissions: 755, or u=rwx,g+w,o-rwx,+t", 2, SIZE_MAX,
+     mrfs_chmod, change_options, WORDS_ARGUMENT, false},
+    {"chown", "[OWNER][:GROUP] PATH...", "change owner and group", 2, SIZE_MAX,
+     mrfs_chown, change_options, WORDS_REFUSE, false},
+    {"count", "PATH...", "count directories, files and bytes", 1, SIZE_MAX,
+     mrfs_count, count_options, WORDS_REFUSE, false},
+    {"cp", "PATH... PATH", "copy within the filesystem", 2, SIZE_MAX,
+     mrfs_cp, cp_options, WORDS_REFUSE, true},
+    {"df", "[PATH...]", "show how much room there is", 0, SIZE_MAX,
+     mrfs_df, df_options, WORDS_REFUSE, false},
+    {"du", "[PATH...]", "show bytes, bytes of all copies, and names", 0, SIZE_MAX,
+     mrfs_du, du_options, WORDS_REFUSE, false},
+    {"find", "[PATH...] [-name P] [-iname P] [-print0]", "list what is below, by name", 0, SIZE_MAX,
+     mrfs_find, no_options, WORDS_ARGUMENT, false},
+    {"get copyToLocal", "PATH... [LOCAL]", "copy files and directories out; \"-\" is stdout", 1, SIZE_MAX,
+     mrfs_get, get_options, WORDS_REFUSE, true},
+    {"getmerge", "PATH... LOCAL", "copy files, or those of directories, into one", 2, SIZE_MAX,
+     mrfs_getmerge, getmerge_options, WORDS_REFUSE, true},
+    {"head", "PATH...", "print the begin of files", 1, SIZE_MAX,
+     mrfs_head, part_options, WORDS_REFUSE, false},
+    {"ls", "[PATH...]", "list directories", 0, SIZE_MAX,
+     mrfs_ls, ls_options, WORDS_REFUSE, false},
+    {"lsr", "[PATH...]", "the same as ls -R", 0, SIZE_MAX,
+     mrfs_lsr, ls_options, WORDS_REFUSE, false},
+    {"mkdir", "PATH...", "make directories", 1, SIZE_MAX,
+     mrfs_mkdir, mkdir_options, WORDS_REFUSE, false},
+    {"moveFromLocal", "LOCAL... PATH", "put, and remove what was copied", 2, SIZE_MAX,
+     mrfs_move_from_local, put_options, WORDS_REFUSE, true},
+    {"moveToLocal", "PATH... LOCAL", "get, and remove what was copied", 2, SIZE_MAX,
+     mrfs_move_to_local, get_options, WORDS_REFUSE, true},
+    {"mv", "PATH... PATH", "rename, or move into a directory", 2, SIZE_MAX,
+     mrfs_mv, no_options, WORDS_REFUSE, false},
+    {"put copyFromLocal", "LOCAL... [PATH]", "copy local files and folders in; \"-\" is stdin", 1, SIZE_MAX,
+     mrfs_put, put_options, WORDS_REFUSE, true},
+    {"rm", "PATH...", "remove files and, with -r, directories", 1, SIZE_MAX,
+     mrfs_rm, rm_options, WORDS_REFUSE, false},
+    {"rmdir", "PATH...", "remove empty directories", 1, SIZE_MAX,
+     mrfs_rmdir, rmdir_options, WORDS_REFUSE, false},
+    {"stat", "[FORMAT] PATH...", "show what is known of files", 1, SIZE_MAX,
+     mrfs_stat, stat_options, WORDS_REFUSE, false},
+    {"tail", "PATH...", "print the end of files", 1, SIZE_MAX,
+     mrfs_tail, part_options, WORDS_REFUSE, false},
+    {"test", "PATH", "answer a question by exit code 0 or 1", 1, 1,
+     mrfs_test, test_options, WORDS_REFUSE, false},
+    {"touchz", "PATH...", "make empty files", 1, SIZE_MAX,
+     mrfs_touchz, no_options, WORDS_REFUSE, false},
+};
+
+/* clang-format on */
+
+static bool has_name(const struct mrfs_command *command, const char *name)
+{
+    const char *rest = command->names;
+    size_t length = strlen(name);
+    while (rest != NULL && length > 0) {
+        if (strncmp(rest, name, length) == 0 && (rest[length] == 0 || rest[length] == ' '))
+            return true;
+        rest = strchr(rest, ' ');
+        rest = rest != NULL ? rest + 1 : NULL;
+    }
+    return false;
+}
+
+const struct mrfs_command *mrfs_find_command(const char *name)
+{
+    if (name[0] == '-')
+        name++;
+    for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
+        if (has_name(&commands[i], name))
+            return &commands[i];
+    }
+    return NULL;
+}
+
+void mrfs_print_commands(void)
+{
+    printf("Usage: mrfs COMMAND [OPTION...] PATH...\n"
+           "Works with files in the Millrace filesystem. COMMAND may have a dash in front.\n\n");
+    for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
+        printf("  %-20s %s\n", commands[i].names, commands[i].purpose);
+    printf(
+        "\n\"mrfs help COMMAND\" tells the arguments and options of a command.\n"
+        "In names * ? [a-z] [^a] {a,b} are patterns, \\ makes them plain; names that begin with\n"
+        "no slash are below /user/NAME. The cluster is the folder in MILLRACE_DIR, else\n"
+        "$HOME/.millrace/cluster. Exit codes: 0 done, 1 something failed, 2 wrong command line,\n"
+        "3 cluster not reached.\n");
+}
+
+void mrfs_print_usage(const struct mrfs_command *command)
+{
+    const char *end = strchr(command->names, ' ');
+    int length = end != NULL ? (int)(end - command->names) : (int)strlen(command->names);
+    printf("Usage: mrfs %.*s%s %s\n", length, command->names,
+           command->options->names != NULL ? " [OPTION...]" : "", command->arguments);
+}
+
+void mrfs_print_help(const struct mrfs_command *command)
+{
+    mrfs_print_usage(command);
+    printf("%c%s.\n", command->purpose[0] - 'a' + 'A', command->purpose + 1);
+    const char *other = strchr(command->names, ' ');
+    if (other != NULL)
+        printf("Also called%s.\n", other);
+    if (command->options->names != NULL)
+        printf("\n");
+    words_print_options(command->options);
+}
