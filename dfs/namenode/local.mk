@@ -25,8 +25,10 @@ dfs_libnamenodecore_a_SOURCES = \
 	dfs/namenode/core/report.c \
 	dfs/namenode/core/safemode.c \
 	dfs/namenode/core/service.c \
+	dfs/namenode/core/settings.c \
 	dfs/namenode/core/state.h \
 	dfs/namenode/core/states.c \
+	dfs/namenode/core/trash.c \
 	dfs/namenode/core/tree.c \
 	dfs/namenode/core/write.c
 

@@ -221,6 +221,8 @@ void namenode_get_server_defaults(struct namenode *nn)
         .block_size = settings->block_size,
         .replication = settings->replication,
         .min_replicas = min < settings->replication ? min : settings->replication,
+        .trash_keep_ms = (uint64_t)settings->trash_keep_ms,
+        .trash_checkpoint_ms = (uint64_t)settings->trash_checkpoint_ms,
         .supergroup = settings->supergroup,
         .superuser = settings->superuser,
         .permission_mask = PERMISSION_MASK,

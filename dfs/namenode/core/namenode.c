@@ -79,21 +79,17 @@ static bool durations_are_valid(const struct namenode_settings *settings)
     }
     return settings->repair_start_ms >= 0 && settings->repair_start_ms <= MS_MAX &&
            settings->access_time_precision_ms >= 0 &&
-           settings->access_time_precision_ms <= MS_MAX &&
-           settings->lease_ms <= settings->lease_hard_ms &&
-           settings->heartbeat_interval_ms < settings->stale_ms &&
-           settings->stale_ms < settings->lost_ms && settings->lost_ms < settings->rereplicate_ms;
+           settings->access_time_precision_ms <= MS_MAX && settings->trash_keep_ms >= 0 &&
+           settings->trash_keep_ms <= NAMENODE_TRASH_MS_MAX && settings->trash_checkpoint_ms >= 0 &&
+           settings->trash_checkpoint_ms <= NAMENODE_TRASH_MS_MAX;
 }
 
 static bool settings_are_valid(const struct namenode_settings *settings)
 {
-    return settings->superuser.length > 0 && settings->supergroup.length > 0 &&
-           settings->replication >= 1 && settings->replication <= settings->replication_max &&
-           settings->replication_max <= LIMIT_REPLICAS && settings->min_replicas >= 1 &&
-           settings->block_size_min >= 1 && settings->block_size >= settings->block_size_min &&
-           settings->block_size <= settings->block_size_max && settings->blocks_per_file_max >= 1 &&
-           settings->blocks_per_file_max < UINT32_MAX && settings->inodes_max >= 1 &&
-           settings->list_limit >= 1 && settings->ids_reserved >= 1 &&
+    return settings->replication >= 1 && settings->replication_max <= LIMIT_REPLICAS &&
+           settings->min_replicas >= 1 && settings->block_size_min >= 1 &&
+           settings->blocks_per_file_max >= 1 && settings->blocks_per_file_max < UINT32_MAX &&
+           settings->inodes_max >= 1 && settings->list_limit >= 1 && settings->ids_reserved >= 1 &&
            settings->ids_reserved <= UINT32_MAX && settings->mutations_max >= 1 &&
            settings->fences_max >= 1 && settings->safe_mode_ppm <= 1000000 &&
            settings->maintenance_min_replicas <= LIMIT_REPLICAS && settings->copies_per_node >= 1 &&
@@ -104,7 +100,7 @@ enum status namenode_open(const struct namenode_settings *settings,
                           uint64_t seed,
                           struct namenode **ret_namenode)
 {
-    if (!settings_are_valid(settings)) {
+    if (!settings_are_valid(settings) || namenode_settings_complaint(settings) != NULL) {
         return ERR_INVALID;
     }
     struct namenode *nn = MEM_NEW(struct namenode);
@@ -488,6 +484,7 @@ static void run_timer(struct namenode *nn, struct timer *timer)
         return;
     case TIMER_HOUSEKEEPING:
         namenode_unknown_expire(nn);
+        namenode_trash_run(nn);
         namenode_nodes_housekeeping(nn);
         namenode_service_housekeeping(nn);
         namenode_repair_unpark(nn);

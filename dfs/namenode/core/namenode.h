@@ -74,6 +74,8 @@
 
 struct namenode;
 
+#define NAMENODE_TRASH_MS_MAX ((int64_t)10 * 366 * 86400 * 1000)
+
 /* Every field has a name "dfs.<field>" in configuration files, durations in ms. */
 struct namenode_settings {
     struct slice superuser;   /* who runs the cluster; default "millrace" */
@@ -91,6 +93,9 @@ struct namenode_settings {
 
     int64_t access_time_precision_ms; /* between two journaled reads of a file: 3,600,000; 0: none
                                          is */
+    int64_t trash_keep_ms;       /* age at which a checkpoint of the trash goes; 0, the default:
+                                    trash is nothing special */
+    int64_t trash_checkpoint_ms; /* how often Current becomes one; 0: each trash_keep_ms */
     int64_t lease_ms;         /* silence after which another client may take a file over: 60,000 */
     int64_t lease_hard_ms;    /* ... after which the namenode ends it: 300,000 */
     int64_t mutation_keep_ms; /* how long results are remembered: 600,000 */
@@ -118,9 +123,11 @@ struct namenode_settings {
 /* All defaults as above. */
 void namenode_settings_default(struct namenode_settings *ret_settings);
 /*
- * Copies settings. ERR_INVALID when a number is out of range or the intervals are not
- * heartbeat_interval_ms < stale_ms < lost_ms < rereplicate_ms, lease_ms <= lease_hard_ms.
+ * The first rule that settings which may each be fine break together, as a sentence for people:
+ * "dfs.lease_ms must be at most dfs.lease_hard_ms". NULL: they fit.
  */
+const char *namenode_settings_complaint(const struct namenode_settings *settings);
+/* Copies settings. ERR_INVALID when a number is out of range or there is a complaint. */
 MUST_USE enum status namenode_open(const struct namenode_settings *settings,
                                    uint64_t seed,
                                    struct namenode **ret_namenode);

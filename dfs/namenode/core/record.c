@@ -47,6 +47,7 @@ static struct journal_inode_put make_inode_put(const struct namenode *nn,
         .space_quota = extra->space_quota,
         .append_to = older == NULL ? 0 : older->id,
         .keep_blocks = inode->keep_blocks,
+        .trash_age_ms = extra->trash_age_ms,
     };
 }
 
@@ -227,6 +228,7 @@ static void replay_inode_put(struct namenode *nn, const struct journal_inode_put
     }
     if (namenode_inode_is_directory(inode)) {
         namenode_quota_set(nn, inode, record->name_quota, record->space_quota);
+        namenode_trash_set_age(inode, record->trash_age_ms);
     }
 }
 

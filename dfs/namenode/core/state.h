@@ -110,6 +110,8 @@ struct directory_extra {
     uint64_t space_quota;
     uint64_t names; /* in use, while there is a quota: itself and everything below */
     uint64_t bytes;
+    uint64_t trash_age_ms; /* of a trash checkpoint, up to when it was seen last */
+    int64_t trash_seen_ms; /* 0: not yet by this process */
 };
 
 struct inode {
@@ -321,6 +323,8 @@ struct namenode {
     uint64_t directory_count;
     uint64_t quota_count;   /* directories that have one */
     struct map_u64 *leases; /* by client id */
+    int64_t trash_pass_ms;  /* when the trash is looked at next, and when it is rolled */
+    int64_t trash_roll_ms;
 
     struct map_u64 *blocks;
     uint64_t sealed_count;
@@ -549,6 +553,12 @@ uint64_t namenode_append_base(const struct namenode *nn, const struct inode *app
 /* The blocks go to the older file, the appending one goes; journals. Returns the older one. */
 struct inode *namenode_append_finish(struct namenode *nn, struct inode *appending);
 void namenode_concat(struct namenode *nn, const struct dfs_concat_request *request);
+
+/* --- trash.c --------------------------------------------------------------------------- */
+
+/* Rolls and expires what is due. */
+void namenode_trash_run(struct namenode *nn);
+void namenode_trash_set_age(struct inode *directory, uint64_t age_ms);
 
 /* --- blocklist.c ----------------------------------------------------------------------- */
 

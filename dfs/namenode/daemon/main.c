@@ -21,14 +21,12 @@ static enum status open_namenode(struct daemon *daemon,
     struct namenode_settings settings;
     struct namenode *namenode = NULL;
     namenode_settings_read(daemon_settings(daemon), arena, &settings);
+    const char *complaint = namenode_settings_complaint(&settings);
     enum status status = namenode_open(&settings, host_random_u64(), &namenode);
     arena_close(arena);
     if (status != OK) {
-        return error_set(reterr_error, status,
-                         "the settings dfs.* do not fit together: block_size must be from "
-                         "block_size_min to block_size_max, replication at most replication_max, "
-                         "lease_ms at most lease_hard_ms, "
-                         "and heartbeat_interval_ms < stale_ms < lost_ms < rereplicate_ms");
+        return error_set(reterr_error, status, "%s",
+                         complaint != NULL ? complaint : "a setting dfs.* is out of its range");
     }
     struct namenode_pages *pages = NULL;
     status = namenode_pages_open(daemon, &pages, reterr_error);

@@ -17,7 +17,7 @@ static struct fixture {
 
 /* Every field but the two names. */
 enum {
-    NUMBERS = 32
+    NUMBERS = 34
 };
 
 static void list_numbers(const struct namenode_settings *s, uint64_t *ret_numbers)
@@ -34,6 +34,8 @@ static void list_numbers(const struct namenode_settings *s, uint64_t *ret_number
         (uint64_t)s->list_limit,
         (uint64_t)s->ids_reserved,
         (uint64_t)s->access_time_precision_ms,
+        (uint64_t)s->trash_keep_ms,
+        (uint64_t)s->trash_checkpoint_ms,
         (uint64_t)s->lease_ms,
         (uint64_t)s->lease_hard_ms,
         (uint64_t)s->mutation_keep_ms,
