@@ -307,7 +307,9 @@ static inline void mr_status(struct mr_context *context, const char *text)
 
 /*
  * Ends the task with a sentence (printf style) that mrsubmit shows. It returns, so return from your
- * function too; what is emitted afterwards is thrown away. The first call counts.
+ * function too; what is emitted afterwards is thrown away. The first call counts. A failed task is
+ * tried again, on another host if there is one; a call in setup, where parameters are judged, ends
+ * the whole job at once.
  */
 static inline void mr_fail(struct mr_context *context, const char *format, ...)
     __attribute__((format(printf, 2, 3)));

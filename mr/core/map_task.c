@@ -111,39 +111,6 @@ static enum status map_input(struct map_run *run, struct error *reterr_error)
     return status;
 }
 
-static enum status call_setup(struct map_run *run, struct error *reterr_error)
-{
-    enum status status;
-    if (run->job->setup != NULL)
-        run->job->setup(&run->context.base);
-    status = task_context_result(&run->context, reterr_error);
-    return status == OK ? OK : error_prefix(reterr_error, status, "setup");
-}
-
-static enum status call_finish(struct map_run *run, struct error *reterr_error)
-{
-    enum status status;
-    if (run->job->finish != NULL)
-        run->job->finish(&run->context.base);
-    status = task_context_result(&run->context, reterr_error);
-    return status == OK ? OK : error_prefix(reterr_error, status, "finish");
-}
-
-/* Also after a failure, which then stays the one that is told. */
-static enum status call_cleanup(struct map_run *run, enum status status, struct error *reterr_error)
-{
-    /* A failure of the engine is not in the context yet. */
-    if (status != OK)
-        task_context_fail(&run->context, status, reterr_error);
-    task_context_close_emitter(&run->context);
-    if (run->job->cleanup != NULL)
-        run->job->cleanup(&run->context.base);
-    if (status != OK)
-        return status;
-    status = task_context_result(&run->context, reterr_error);
-    return status == OK ? OK : error_prefix(reterr_error, status, "cleanup");
-}
-
 static enum status write_result(struct map_run *run,
                                 struct run_segment *ret_segments,
                                 struct error *reterr_error)
@@ -183,14 +150,14 @@ enum status map_task_run(const struct map_task *task,
         run.context.emitter = collector_emitter(&run.collector);
     }
     if (status == OK)
-        status = call_setup(&run, reterr_error);
+        status = task_context_setup(&run.context, task->is_refused, reterr_error);
     if (status == OK)
         status = map_input(&run, reterr_error);
     if (status == OK)
-        status = call_finish(&run, reterr_error);
+        status = task_context_finish(&run.context, reterr_error);
     if (status == OK)
         status = write_result(&run, ret_segments, reterr_error);
-    status = call_cleanup(&run, status, reterr_error);
+    status = task_context_cleanup(&run.context, status, reterr_error);
     counters_add_task(run.context.counters, TASK_OUTPUT_RECORDS, run.output.records);
     counters_add_task(run.context.counters, TASK_OUTPUT_BYTES, run.output.bytes);
     counters_merge(counters, run.context.counters);

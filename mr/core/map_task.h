@@ -15,6 +15,7 @@ struct map_task {
     struct scratch scratch; /* used when reduces > 0 */
     struct byte_sink sink;  /* the run; the output's bytes when reduces is 0 */
     struct watcher watcher;
+    bool *is_refused; /* set to true when the job's setup calls mr_fail; may be NULL */
 };
 
 /*

@@ -253,41 +253,6 @@ static enum status reduce_all(struct reduce_run *run, struct error *reterr_error
     return status;
 }
 
-static enum status call_setup(struct reduce_run *run, struct error *reterr_error)
-{
-    enum status status;
-    if (run->job->setup != NULL)
-        run->job->setup(&run->context.base);
-    status = task_context_result(&run->context, reterr_error);
-    return status == OK ? OK : error_prefix(reterr_error, status, "setup");
-}
-
-static enum status call_finish(struct reduce_run *run, struct error *reterr_error)
-{
-    enum status status;
-    if (run->job->finish != NULL)
-        run->job->finish(&run->context.base);
-    status = task_context_result(&run->context, reterr_error);
-    return status == OK ? OK : error_prefix(reterr_error, status, "finish");
-}
-
-/* Also after a failure, which then stays the one that is told. */
-static enum status call_cleanup(struct reduce_run *run,
-                                enum status status,
-                                struct error *reterr_error)
-{
-    /* A failure of the engine is not in the context yet. */
-    if (status != OK)
-        task_context_fail(&run->context, status, reterr_error);
-    task_context_close_emitter(&run->context);
-    if (run->job->cleanup != NULL)
-        run->job->cleanup(&run->context.base);
-    if (status != OK)
-        return status;
-    status = task_context_result(&run->context, reterr_error);
-    return status == OK ? OK : error_prefix(reterr_error, status, "cleanup");
-}
-
 enum status reduce_task_run(const struct reduce_task *task,
                             struct counters *counters,
                             struct error *reterr_error)
@@ -313,14 +278,14 @@ enum status reduce_task_run(const struct reduce_task *task,
             run.segments[run.segment_count++] = task->segments[i];
     }
     if (status == OK)
-        status = call_setup(&run, reterr_error);
+        status = task_context_setup(&run.context, task->is_refused, reterr_error);
     if (status == OK)
         status = reduce_all(&run, reterr_error);
     if (status == OK)
-        status = call_finish(&run, reterr_error);
+        status = task_context_finish(&run.context, reterr_error);
     if (status == OK)
         status = output_flush(&run.output, reterr_error);
-    status = call_cleanup(&run, status, reterr_error);
+    status = task_context_cleanup(&run.context, status, reterr_error);
     counters_add_task(run.context.counters, TASK_OUTPUT_RECORDS, run.output.records);
     counters_add_task(run.context.counters, TASK_OUTPUT_BYTES, run.output.bytes);
     counters_merge(counters, run.context.counters);

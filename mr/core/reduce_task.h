@@ -22,6 +22,7 @@ struct reduce_task {
     struct scratch scratch;
     struct byte_sink sink; /* the output's bytes */
     struct watcher watcher;
+    bool *is_refused; /* set to true when the job's setup calls mr_fail; may be NULL */
 };
 
 /*

@@ -142,6 +142,8 @@ __attribute__((format(printf, 2, 0))) static void call_fail(struct mr_context *b
 {
     char text[ERROR_TEXT_BYTES];
     (void)vsnprintf(text, sizeof(text), format, arguments);
+    if (of(base)->status == OK)
+        of(base)->is_refused = of(base)->in_setup;
     fail_text(of(base), text);
 }
 
@@ -240,6 +242,44 @@ enum status task_context_result(const struct task_context *context, struct error
     if (context->status != OK && reterr_error != NULL)
         *reterr_error = context->error;
     return context->status;
+}
+
+enum status task_context_setup(struct task_context *context,
+                               bool *is_refused,
+                               struct error *reterr_error)
+{
+    context->in_setup = true;
+    if (context->settings->job->setup != NULL)
+        context->settings->job->setup(&context->base);
+    context->in_setup = false;
+    if (is_refused != NULL)
+        *is_refused = context->is_refused;
+    enum status status = task_context_result(context, reterr_error);
+    return status == OK ? OK : error_prefix(reterr_error, status, "setup");
+}
+
+enum status task_context_finish(struct task_context *context, struct error *reterr_error)
+{
+    if (context->settings->job->finish != NULL)
+        context->settings->job->finish(&context->base);
+    enum status status = task_context_result(context, reterr_error);
+    return status == OK ? OK : error_prefix(reterr_error, status, "finish");
+}
+
+enum status task_context_cleanup(struct task_context *context,
+                                 enum status status,
+                                 struct error *reterr_error)
+{
+    /* A failure of the engine is not in the context yet. */
+    if (status != OK)
+        task_context_fail(context, status, reterr_error);
+    task_context_close_emitter(context);
+    if (context->settings->job->cleanup != NULL)
+        context->settings->job->cleanup(&context->base);
+    if (status != OK)
+        return status;
+    status = task_context_result(context, reterr_error);
+    return status == OK ? OK : error_prefix(reterr_error, status, "cleanup");
 }
 
 static enum status output_emit(void *user,

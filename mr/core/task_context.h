@@ -56,6 +56,8 @@ struct task_context {
     bool knows_offset;
     uint32_t calls_until_watch;
     char status_text[TASK_STATUS_BYTES];
+    bool in_setup;
+    bool is_refused;    /* mr_fail was called in setup */
     enum status status; /* first failure: the user's, or of the engine under an emit */
     struct error error; /* its text */
 };
@@ -78,6 +80,20 @@ void task_context_watch_sometimes(struct task_context *context);
 /* Copies the failure outward. */
 MUST_USE enum status task_context_result(const struct task_context *context,
                                          struct error *reterr_error);
+
+/*
+ * Calls the job's function, if it has one, and returns the first failure so far. That of a setup
+ * which calls mr_fail would be the same on every host and in every attempt: it sets *is_refused
+ * (NULL: nobody asks).
+ */
+MUST_USE enum status task_context_setup(struct task_context *context,
+                                        bool *is_refused,
+                                        struct error *reterr_error);
+MUST_USE enum status task_context_finish(struct task_context *context, struct error *reterr_error);
+/* Also after a failure (status, *reterr_error), which then stays the one that is told. */
+MUST_USE enum status task_context_cleanup(struct task_context *context,
+                                          enum status status,
+                                          struct error *reterr_error);
 
 /* An emitter that writes to output, which must outlive it. */
 struct task_emitter task_output_emitter(struct output *output);

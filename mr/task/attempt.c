@@ -95,6 +95,7 @@ static void enter_scene(struct attempt *attempt, const char *what)
 static enum status run_engine_map(struct attempt *attempt,
                                   struct byte_sink sink,
                                   struct run_segment *ret_segments,
+                                  bool *is_refused,
                                   struct counters *counters,
                                   struct error *reterr_error)
 {
@@ -118,6 +119,7 @@ static enum status run_engine_map(struct attempt *attempt,
         .scratch = task_scratch_as_scratch(&attempt->scratch),
         .sink = sink,
         .watcher = reporter_watcher(attempt->host->reporter, 0, 1),
+        .is_refused = is_refused,
     };
     (void)snprintf(attempt->scene.behind, sizeof(attempt->scene.behind), "%.*s",
                    SLICE_ARGS(split->path));
@@ -159,7 +161,8 @@ static enum status map_to_run(struct attempt *attempt,
         status = file_sink_open(&sink, temporary, reterr_error);
     if (status != OK)
         return error_prefix(reterr_error, status, "map output");
-    status = run_engine_map(attempt, file_sink_as_sink(&sink), segments, counters, reterr_error);
+    status = run_engine_map(attempt, file_sink_as_sink(&sink), segments, &ret_result->is_refused,
+                            counters, reterr_error);
     if (status == OK)
         status = file_sink_flush(&sink, reterr_error);
     if (status == OK)
@@ -190,7 +193,7 @@ static enum status map_to_output(struct attempt *attempt,
     if (status != OK)
         return error_prefix(reterr_error, status, "output");
     status = run_engine_map(attempt, (struct byte_sink){.user = writer, .append = append_output},
-                            NULL, counters, reterr_error);
+                            NULL, &ret_result->is_refused, counters, reterr_error);
     if (status == OK)
         status = complete_output(attempt, writer, ret_result, reterr_error);
     dfs_writer_close(writer);
@@ -221,6 +224,7 @@ static enum status run_engine_reduce(struct attempt *attempt,
         .scratch = task_scratch_as_scratch(&attempt->scratch),
         .sink = {.user = writer, .append = append_output},
         .watcher = reporter_watcher(attempt->host->reporter, 1.0F / 3, 2.0F / 3),
+        .is_refused = &ret_result->is_refused,
     };
     reporter_tell(attempt->host->reporter, 1.0F / 3, "");
     enter_scene(attempt, "reduce");

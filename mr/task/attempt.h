@@ -33,6 +33,8 @@ struct attempt_result {
     struct slice output_path; /* file written in the filesystem, or empty */
     uint64_t output_file_id;
     uint64_t output_length;
+    bool is_refused; /* after a failure: the job's setup says so, every other attempt would fail,
+                        too */
 };
 
 /*

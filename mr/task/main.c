@@ -215,8 +215,10 @@ static enum status run_attempt(struct task_process *process,
     reporter_begin(process->host.reporter, &work->attempt, (int64_t)work->report_interval_ms);
     status = load_object(process, work, &failure);
     is_fatal = status != OK;
-    if (status == OK)
+    if (status == OK) {
         status = attempt_run(&process->host, work, arena, &result, counters, &failure);
+        is_fatal = result.is_refused;
+    }
     reporter_end(process->host.reporter);
     counters_add_task(counters, TASK_CPU_MS, (uint64_t)(clock_process_cpu_us() - cpu_us) / 1000);
     (void)fflush(stdout); /* what the job printed belongs before what comes next */

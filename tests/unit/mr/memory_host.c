@@ -190,6 +190,7 @@ static enum status run_map(struct memory_host *host,
         .scratch = memory_host_scratch(host),
         .sink = memory_sink_as_sink(&ret_result->run),
         .watcher = memory_host_watcher(host),
+        .is_refused = &host->is_refused,
     };
     uint64_t left = job->input.length - task.task.split_offset;
     if (task.task.split_length > left)
@@ -229,6 +230,7 @@ static enum status run_reduce(struct memory_host *host,
         .scratch = memory_host_scratch(host),
         .sink = memory_sink_as_sink(&output),
         .watcher = memory_host_watcher(host),
+        .is_refused = &host->is_refused,
     };
     enum status status;
 

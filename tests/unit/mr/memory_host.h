@@ -18,6 +18,7 @@ struct memory_host {
     size_t lend_max;  /* the most a source lends at once; 0: what is asked for */
     uint64_t watches;
     uint64_t cancel_at; /* this watch says stop; 0: none */
+    bool is_refused;    /* by the setup of the task that ran last */
     struct slice input;
     uint8_t *lent; /* the last bytes lent by the source, freed at the next read */
 };

@@ -519,6 +519,23 @@ static void test_engine__mr_fail_ends_the_task_with_place_and_sentence(void)
     CU_ASSERT_EQUAL(counters_get_task(f.counters, TASK_MAP_INPUT_RECORDS), 2);
 }
 
+static void setup_refuses(struct mr_context *context)
+{
+    mr_fail(context, "parameter %s is missing", "depth");
+}
+
+static void test_engine__setup_refuses_the_whole_job(void)
+{
+    struct mr_job job = words_aggregated;
+    job.map = map_fails_on_bad;
+    CU_ASSERT_EQUAL(run_text(&job, "bad\n", 1), ERR_INVALID);
+    CU_ASSERT_FALSE(f.host.is_refused); /* another attempt may see it otherwise */
+    job.setup = setup_refuses;
+    CU_ASSERT_EQUAL(run_text(&job, "bad\n", 1), ERR_INVALID);
+    CU_ASSERT_TRUE(f.host.is_refused);
+    CU_ASSERT_STRING_EQUAL(f.error.text, "setup: parameter depth is missing");
+}
+
 static void test_engine__cleanup_comes_after_a_failure_too(void)
 {
     struct mr_job job = words_aggregated;
@@ -679,6 +696,8 @@ static const struct unit_test tests[] = {
      "setup and finish may emit and share the user's pointer.",                                                            test_engine__setup_and_finish_may_emit_and_share_the_users_pointer },
     {"test_engine__mr_fail_ends_the_task_with_place_and_sentence",
      "mr_fail ends the task with place and sentence.",                                                                     test_engine__mr_fail_ends_the_task_with_place_and_sentence         },
+    {"test_engine__setup_refuses_the_whole_job",                            "setup refuses the whole job.",
+     test_engine__setup_refuses_the_whole_job                                                                                                                                                 },
     {"test_engine__cleanup_comes_after_a_failure_too",                      "cleanup comes after a failure, too.",
      test_engine__cleanup_comes_after_a_failure_too                                                                                                                                           },
     {"test_engine__failing_reduce_names_itself",                            "A failing reduce names itself.",
