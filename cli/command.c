@@ -10,6 +10,33 @@
 
 #include "lib/base/arena.h"
 
+/* --- the cluster's folder --------------------------------------------------------------------- */
+
+static error_t take_folder(int key, char *argument, struct argp_state *state)
+{
+    const char **folder = state->input;
+    if (key != 'd')
+        return ARGP_ERR_UNKNOWN;
+    *folder = argument;
+    return 0;
+}
+
+static const struct argp_option folder_options[] = {
+    {"dir",                                                                        'd', "DIR", 0,
+     "The cluster's folder (default: MILLRACE_DIR, else $HOME/.millrace/cluster)", 0},
+    {"cluster",                                                                       0, NULL, OPTION_ALIAS, NULL, 0},
+    {0},
+};
+
+static const struct argp folder_argp = {.options = folder_options, .parser = take_folder};
+
+const struct argp_child cli_folder_child[] = {
+    {&folder_argp, 0, NULL, 0},
+    {0       },
+};
+
+/* --- verbs ------------------------------------------------------------------------------------ */
+
 static void print_verbs(const char *program,
                         const char *purpose,
                         const struct cli_verb *verbs,

@@ -4,6 +4,7 @@
 #ifndef MILLRACE_CLI_COMMAND_H
 #define MILLRACE_CLI_COMMAND_H
 
+#include <argp.h>
 #include <stddef.h>
 
 #include "lib/base/error.h"
@@ -36,6 +37,11 @@ int cli_run(int argc,
             const char *purpose,
             const struct cli_verb *verbs,
             size_t count);
+/*
+ * The options --dir, -d and --cluster, as the children of a verb's struct argp. That verb's parser
+ * says where the folder goes: case ARGP_KEY_INIT: state->child_inputs[0] = &a const char pointer.
+ */
+extern const struct argp_child cli_folder_child[];
 /* Prints "command: sentence" to stderr and returns the exit code for error->status. */
 int cli_fail(const char *command, const struct error *error);
 /* Flushes stdout; exit_code, or CLI_FAILED with a message when what was printed could not be

@@ -14,12 +14,11 @@
 
 /* --- token ----------------------------------------------------------------------------------- */
 
-static error_t take_directory(int key, char *argument, struct argp_state *state)
+static error_t take_nothing(int key, char *argument, struct argp_state *state)
 {
-    const char **directory = state->input;
     switch (key) {
-    case 'd':
-        *directory = argument;
+    case ARGP_KEY_INIT:
+        state->child_inputs[0] = state->input;
         return 0;
     case ARGP_KEY_ARG:
         argp_error(state, "unexpected argument %s", argument);
@@ -29,15 +28,9 @@ static error_t take_directory(int key, char *argument, struct argp_state *state)
     }
 }
 
-static const struct argp_option directory_options[] = {
-    {"dir",                   'd', "DIR", 0, "The cluster's folder", 0},
-    {"cluster",                  0, NULL, OPTION_ALIAS, NULL, 0},
-    {0},
-};
-
 static const struct argp token_argp = {
-    .options = directory_options,
-    .parser = take_directory,
+    .parser = take_nothing,
+    .children = cli_folder_child,
     .doc =
         "Prints a token of the calling user, for clients that are not of this project.\v"
         "HTTP: curl -H \"authorization: Bearer $(millrace token)\" http://...; gRPC: the same as "
@@ -78,8 +71,8 @@ static error_t take_settings_option(int key, char *argument, struct argp_state *
 {
     struct settings_view *view = state->input;
     switch (key) {
-    case 'd':
-        view->directory = argument;
+    case ARGP_KEY_INIT:
+        state->child_inputs[0] = &view->directory;
         return 0;
     case 'j':
         view->is_json = true;
@@ -95,15 +88,14 @@ static error_t take_settings_option(int key, char *argument, struct argp_state *
 }
 
 static const struct argp_option settings_options[] = {
-    {"dir",                   'd', "DIR", 0, "The cluster's folder", 0},
-    {"cluster",                  0, NULL, OPTION_ALIAS, NULL, 0},
     {"json", 'j', NULL, 0, "Prints one JSON object: an array of settings for each daemon", 0},
-    {0                      },
+    {0 },
 };
 
 static const struct argp settings_argp = {
     .options = settings_options,
     .parser = take_settings_option,
+    .children = cli_folder_child,
     .args_doc = "[DAEMON]",
     .doc = "Lists the settings as a daemon would read them when started now, and where each value "
            "comes from: of millrace and of one daemon of each kind, or of DAEMON alone.",

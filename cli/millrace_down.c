@@ -96,8 +96,8 @@ static error_t take_down_option(int key, char *argument, struct argp_state *stat
 {
     struct down *down = state->input;
     switch (key) {
-    case 'd':
-        down->directory = argument;
+    case ARGP_KEY_INIT:
+        state->child_inputs[0] = &down->directory;
         return 0;
     case 'p':
         down->is_purge = true;
@@ -111,15 +111,14 @@ static error_t take_down_option(int key, char *argument, struct argp_state *stat
 }
 
 static const struct argp_option down_options[] = {
-    {"dir",                   'd', "DIR", 0, "The cluster's folder", 0},
-    {"cluster",                  0, NULL, OPTION_ALIAS, NULL, 0},
     {"purge", 'p', NULL, 0, "Removes the folder with all files in it, too", 0},
-    {0                      },
+    {0  },
 };
 
 static const struct argp down_argp = {
     .options = down_options,
     .parser = take_down_option,
+    .children = cli_folder_child,
     .doc = "Stops a cluster: resource manager and node managers, datanodes, namenode.\v"
            "Files stay, for the next millrace up. Running jobs are tried again then.",
 };
@@ -141,8 +140,8 @@ static error_t take_restart_option(int key, char *argument, struct argp_state *s
 {
     struct down *down = state->input;
     switch (key) {
-    case 'd':
-        down->directory = argument;
+    case ARGP_KEY_INIT:
+        state->child_inputs[0] = &down->directory;
         return 0;
     case ARGP_KEY_ARG:
         if (down->name_count == NAMES_MAX)
@@ -157,15 +156,9 @@ static error_t take_restart_option(int key, char *argument, struct argp_state *s
     }
 }
 
-static const struct argp_option restart_options[] = {
-    {"dir",                   'd', "DIR", 0, "The cluster's folder", 0},
-    {"cluster",                  0, NULL, OPTION_ALIAS, NULL, 0},
-    {0},
-};
-
 static const struct argp restart_argp = {
-    .options = restart_options,
     .parser = take_restart_option,
+    .children = cli_folder_child,
     .args_doc = "DAEMON...",
     .doc = "Stops these daemons (\"rm\", \"datanode-2\", ...), and starts all that do not run.",
 };

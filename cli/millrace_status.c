@@ -275,8 +275,8 @@ static error_t take_option(int key, char *argument, struct argp_state *state)
 {
     struct status_view *view = state->input;
     switch (key) {
-    case 'd':
-        view->directory = argument;
+    case ARGP_KEY_INIT:
+        state->child_inputs[0] = &view->directory;
         return 0;
     case 'j':
         view->is_json = true;
@@ -290,15 +290,14 @@ static error_t take_option(int key, char *argument, struct argp_state *state)
 }
 
 static const struct argp_option option_rows[] = {
-    {"dir",                   'd', "DIR", 0, "The cluster's folder", 0},
-    {"cluster",                  0, NULL, OPTION_ALIAS, NULL, 0},
     {"json", 'j', NULL, 0, "Prints one JSON object", 0},
-    {0                      },
+    {0 },
 };
 
 static const struct argp status_argp = {
     .options = option_rows,
     .parser = take_option,
+    .children = cli_folder_child,
     .doc = "Shows a cluster: its daemons, its filesystem, its nodes and applications.\v"
            "Exit code 0: all runs; 3: something does not.",
 };

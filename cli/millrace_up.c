@@ -51,8 +51,8 @@ static error_t take_option(int key, char *argument, struct argp_state *state)
         add_assignment(up, state,
                        (const char *)arena_format(up->arena, "up.racks=%s", argument).data);
         return 0;
-    case 'd':
-        up->directory = argument;
+    case ARGP_KEY_INIT:
+        state->child_inputs[0] = &up->directory;
         return 0;
     case 's':
         add_assignment(up, state, argument);
@@ -68,17 +68,15 @@ static error_t take_option(int key, char *argument, struct argp_state *state)
 static const struct argp_option option_rows[] = {
     {"nodes",                                                      'n', "N", 0, "Nodes of the cluster (default 3; more can be added later)", 0},
     {"racks",                                                         'r', "R", 0, "Racks they stand in (default 2)", 0},
-    {"dir", 'd', "DIR", 0,
-     "The cluster's folder (default: MILLRACE_DIR, else $HOME/.millrace/cluster)", 0},
-    {"cluster",                                                            0, NULL, OPTION_ALIAS, NULL, 0},
     {"set", 's', "NAME=VALUE", 0,
      "Gives a setting a value and keeps it in the folder's millrace.conf; may be repeated", 0},
-    {0                                                          },
+    {0                                                           },
 };
 
 static const struct argp up_argp = {
     .options = option_rows,
     .parser = take_option,
+    .children = cli_folder_child,
     .doc = "Starts a cluster on this host, or what of it does not run, and waits until it is ready."
            "\vThe daemons stay in the background; millrace down stops them. All ports are on "
            "loopback and free ones, unless given: up.rm_port, up.rm_http_port, up.namenode_port, "
