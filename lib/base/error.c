@@ -5,8 +5,40 @@
 
 #include <errno.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+
+static bool is_control(char byte)
+{
+    return ((unsigned char)byte < ' ' && byte != '\0') || byte == 0x7f;
+}
+
+/* Writes control characters as C does: a name with a newline must not make two lines of one. */
+static void escape(struct error *error)
+{
+    char plain[ERROR_TEXT_BYTES];
+    size_t length = 0;
+    const char *at = error->text;
+    while (*at != '\0' && !is_control(*at))
+        at++;
+    if (*at == '\0')
+        return;
+    memcpy(plain, error->text, sizeof(plain));
+    for (at = plain; *at != '\0'; at++) {
+        char piece[5] = {*at, '\0'};
+        if (*at == '\n' || *at == '\t')
+            (void)snprintf(piece, sizeof(piece), "\\%c", *at == '\n' ? 'n' : 't');
+        else if (is_control(*at))
+            (void)snprintf(piece, sizeof(piece), "\\x%02x", (unsigned)(unsigned char)*at);
+        size_t bytes = strlen(piece);
+        if (length + bytes >= sizeof(error->text))
+            break;
+        memcpy(error->text + length, piece, bytes);
+        length += bytes;
+    }
+    error->text[length] = '\0';
+}
 
 enum status error_set(struct error *error, enum status status, const char *format, ...)
 {
@@ -17,6 +49,7 @@ enum status error_set(struct error *error, enum status status, const char *forma
     va_start(arguments, format);
     (void)vsnprintf(error->text, sizeof(error->text), format, arguments);
     va_end(arguments);
+    escape(error);
     return status;
 }
 
@@ -33,6 +66,7 @@ enum status error_set_errno(struct error *error, int errno_value, const char *fo
     size_t length = strlen(error->text);
     (void)snprintf(error->text + length, sizeof(error->text) - length, ": %s",
                    strerror(errno_value));
+    escape(error);
     return status;
 }
 
@@ -51,6 +85,7 @@ enum status error_prefix(struct error *error, enum status status, const char *fo
     /* An error that was never given a text still gets its status said in words. */
     const char *rest = inner[0] != '\0' ? inner : status_sentence(status);
     (void)snprintf(error->text + length, sizeof(error->text) - length, ": %s", rest);
+    escape(error);
     if (error->status == OK)
         error->status = status;
     return error->status;

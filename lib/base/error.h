@@ -1,6 +1,7 @@
 /*
  * error.h - what a person needs beside the status: one sentence, collected from the inside out.
- * The buffer is fixed, so reporting an error cannot itself fail; a longer text is cut.
+ * The buffer is fixed, so reporting an error cannot itself fail; a longer text is cut. Control
+ * characters, which names of files may have, become "\n", "\t" or "\x1b": a text is one line.
  */
 #ifndef MILLRACE_LIB_BASE_ERROR_H
 #define MILLRACE_LIB_BASE_ERROR_H
