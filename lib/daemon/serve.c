@@ -107,7 +107,8 @@ static void handle(void *user, struct rpc_request *raw)
                                  caller, slice_make(NULL, 0), answer_call, call);
         if (status == OK)
             return;
-        status = error_set(&error, status,
+        /* Not ERR_BUSY for a full mailbox: that is a machine's word for what somebody else has. */
+        status = error_set(&error, ERR_UNAVAILABLE,
                            status == ERR_BUSY ? "too many calls are waiting; try again later"
                                               : "the daemon is starting or stopping");
     }

@@ -74,8 +74,7 @@ struct rpc_server_options {
     unsigned threads;         /* 0: 2 */
     size_t message_bytes_max; /* of requests; 0: RPC_MESSAGE_BYTES. Longer:
                                  RPC_RESOURCE_EXHAUSTED */
-    size_t calls_max;         /* held at once; 0: RPC_SERVER_CALLS. More:
-                                 RPC_RESOURCE_EXHAUSTED */
+    size_t calls_max;         /* held at once; 0: RPC_SERVER_CALLS. More: RPC_UNAVAILABLE */
     const struct net_credentials *credentials; /* NULL: plain, loopback only. Else mutual TLS */
     /*
      * Takes request, which is answered exactly once, here or later, from any thread, by

@@ -280,7 +280,7 @@ static void request_on_accepted(void *owner, bool is_ok)
     operation.data.recv_close_on_server.cancelled = &request->was_cancelled;
     request_start(request, &operation, 1, &request->closed);
     if (is_full) { /* the answer takes the reference of this function */
-        rpc_request_fail(request, RPC_RESOURCE_EXHAUSTED, status_name(ERR_BUSY),
+        rpc_request_fail(request, RPC_UNAVAILABLE, status_name(ERR_UNAVAILABLE),
                          slice_from_string("the server holds as many calls as it may"));
         return;
     }

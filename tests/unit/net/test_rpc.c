@@ -476,7 +476,7 @@ static void test_rpc__full_server_refuses_more_calls(void)
     start("/test.T/Hold", 0, PATIENCE_MS, NULL);
     start("/test.T/Hold", 1, PATIENCE_MS, NULL);
     wait_for(&f.held_count, 2);
-    CU_ASSERT_EQUAL(call("/test.T/Echo", ""), ERR_BUSY);
+    CU_ASSERT_EQUAL(call("/test.T/Echo", ""), ERR_UNAVAILABLE);
     rpc_request_reply(f.held[0], slice_from_string(""));
     rpc_request_reply(f.held[1], slice_from_string(""));
     wait_for(&f.answer_count, 2);
