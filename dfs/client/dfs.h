@@ -2,11 +2,11 @@
  * dfs.h - the filesystem client: namespace calls, a writer and a reader.
  *
  * Guarantees. A file exists for readers when dfs_writer_complete has returned OK, and then survives
- * the loss of power on any minority of the hosts that hold it; before that nothing of it is seen.
- * No byte that does not match its checksum is handed out: a bad replica is reported and the next
- * one is read. A call that fails for a passing reason (namenode restarting, safe mode, no answer)
- * is repeated with the same request id until settings.deadline_ms; a mutation takes effect at most
- * once.
+ * the loss of power on any minority of the hosts that hold it (of all of them, unless it was
+ * created with DURABILITY_REPLICATED); before that nothing of it is seen. No byte that does not
+ * match its checksum is handed out: a bad replica is reported and the next one is read. A call that
+ * fails for a passing reason (namenode restarting, safe mode, no answer) is repeated with the same
+ * request id until settings.deadline_ms; a mutation takes effect at most once.
  *
  * Threads. A struct dfs may be used by any number of threads; one writer or reader by one thread at
  * a time. Paths are absolute, UTF-8, "/"-separated; the namenode judges them.
@@ -179,6 +179,11 @@ struct dfs_create_options {
     uint64_t block_size;  /* bytes; 0: the cluster's default */
     bool overwrite;       /* an old file is replaced at the moment of dfs_writer_complete */
     bool create_parents;
+    /*
+     * DURABILITY_REPLICATED: blocks are acknowledged when min_replicas datanodes have received and
+     * checked them, without a sync. Faster; the loss of power on all of them at once loses data.
+     */
+    enum dfs_durability durability;
 };
 
 /*

@@ -44,7 +44,7 @@ struct block_try {
     const struct dfs_add_block_response *block;
     uint64_t synced[LIMIT_REPLICAS];
     size_t synced_count;
-    char broken[256]; /* what the datanodes say broke their pipeline */
+    char broken[256]; /* what the datanodes say broke their pipeline; empty: nothing has */
 };
 
 /* Create or Append, while the lease is held; released again when it fails. */
@@ -97,6 +97,7 @@ enum status dfs_create(struct dfs *dfs,
         .block_size = options->block_size,
         .overwrite = options->overwrite,
         .create_parents = options->create_parents,
+        .durability = options->durability,
     };
     struct arena *arena = arena_open(0);
     const void *response = NULL;
@@ -235,7 +236,10 @@ static bool is_synced_at(const struct block_try *try, uint64_t node_id)
     return false;
 }
 
-/* The first node of the pipeline that has not kept the block is the one that broke. */
+/*
+ * The first node of the pipeline that has not kept the block is the one that broke. Nodes behind
+ * those that answered may still be at work: without a word about a failure none is excluded.
+ */
 static void exclude_the_broken(const struct block_try *try)
 {
     for (size_t i = 0; i < try->block->targets_count; i++) {
@@ -291,6 +295,9 @@ static const char *block_url(const struct block_try *try)
     for (size_t i = 1; i < try->block->targets_count; i++)
         url = arena_format(try->arena, "%.*s%s%.*s", SLICE_ARGS(url), i == 1 ? "&pipeline=" : ",",
                            SLICE_ARGS(try->block->targets[i].http_address));
+    url = arena_format(
+        try->arena, "%.*s&needed=%" PRIu32 "%s", SLICE_ARGS(url), try->writer->min_replicas,
+        try->block->durability == DURABILITY_REPLICATED ? "&durability=replicated" : "");
     return (const char *)url.data;
 }
 
@@ -377,7 +384,7 @@ static enum status try_block(struct block_try *try,
     *ret_abandoned = try->block->block_id;
     *ret_may_repeat = true;
     status = send_block(try, reterr_error);
-    if (status != OK || try->synced_count < try->block->targets_count)
+    if (status != OK || try->broken[0] != 0 || try->synced_count < writer->min_replicas)
         exclude_the_broken(try);
     if (status != OK) {
         *ret_may_repeat = status != ERR_UNAUTHENTICATED && status != ERR_DENIED;

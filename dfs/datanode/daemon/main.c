@@ -22,7 +22,8 @@ MACHINE_DOOR(datanode);
 
 enum {
     BAD_READS_MAX = 3, /* a disk with so many unreadable blocks has failed */
-    OTHER_JOBS = 3,    /* workers beside those that copy: scrub, delete, measure */
+    TAILS = 8,
+    OTHER_JOBS = 3, /* workers beside those that copy: scrub, delete, measure */
     FD_SOCKET_MODE = 0666
 };
 
@@ -32,9 +33,10 @@ static const struct setting settings[] = {
     {"datanode.volumes_tolerated", SETTING_U64,  "0",      "folders that may be unusable at the start", 0, DATANODE_VOLUMES_MAX},
     {"datanode.capacity",        SETTING_BYTES,  "0",      "bytes offered; 0: all of the disks", 0, 0},
     {"datanode.reserve",         SETTING_BYTES,  "64m",    "bytes kept free on each disk", 0, 0},
-    {"datanode.durability",      SETTING_STRING, "synced", "synced: what is acknowledged is on disk; replicated: on its way there", 0, 0},
     {"datanode.copies_max",      SETTING_U64,    "4",      "copies for repair at a time", 1, 64},
     {"datanode.receives_max",    SETTING_U64,    "64",     "blocks received at a time", 1, 1024},
+    {"datanode.pipeline_stall",  SETTING_MS,     "10s",    "the next of a pipeline is left out when it takes no byte for so long", 10, 600000},
+    {"datanode.pipeline_rate_min", SETTING_BYTES, "1m",    "... or takes less per second on the whole", 1, 1 << 30},
     {"datanode.connections_max", SETTING_U64,    "512",    "HTTP connections at a time", 8, 65536},
     {"datanode.scrub_rate",      SETTING_BYTES,  "8m",     "bytes verified per second; 0: none", 0, 0},
     {"datanode.scrub_pause",     SETTING_MS,     "24h",    "a block is not verified again sooner", 0, 0},
@@ -83,19 +85,12 @@ static size_t take_directories(const struct node *node,
 static enum status open_volumes(struct node *node, struct arena *arena, struct error *reterr_error)
 {
     const struct settings *s = daemon_settings(node->daemon);
-    const char *durability = settings_string(s, "datanode.durability");
-    bool is_synced = strcmp(durability, "synced") == 0;
-    if (!is_synced && strcmp(durability, "replicated") != 0)
-        return error_set(reterr_error, ERR_INVALID,
-                         "datanode.durability is \"synced\" or \"replicated\", not \"%s\"",
-                         durability);
     struct slice directories[DATANODE_VOLUMES_MAX + 1];
     struct volumes_settings volumes = {
         .directories = directories,
         .count = take_directories(node, arena, directories),
         .node_id = node->node_id,
         .tolerated = (size_t)settings_u64(s, "datanode.volumes_tolerated"),
-        .is_synced = is_synced,
     };
     if (volumes.count > DATANODE_VOLUMES_MAX)
         return error_set(reterr_error, ERR_LIMIT, "datanode.directories names more than %d folders",
@@ -111,7 +106,8 @@ static enum status open_clients(struct node *node, struct error *reterr_error)
 {
     enum status status = OK;
     for (size_t i = 0; i < NODE_CLIENTS && status == OK; i++) {
-        struct http_client_options options = {.stall_ms = NODE_STALL_MS * (int64_t)(i + 1)};
+        struct http_client_options options = {.stall_ms =
+                                                  node->pipeline_stall_ms * (int64_t)(i + 1)};
         status = http_client_open(&options, &node->clients[i], reterr_error);
     }
     return status;
@@ -311,6 +307,8 @@ static void stop_node(void *state)
     node->fd_server = NULL;
     workers_close(node->workers);
     node->workers = NULL;
+    workers_close(node->tails);
+    node->tails = NULL;
 }
 
 static void close_node(void *state)
@@ -343,16 +341,21 @@ static enum status open_node(struct daemon *daemon,
     node->condition = condition_open();
     node->receives = map_u64_open();
     node->secret = *daemon_secret(daemon);
+    node->pipeline_stall_ms = settings_ms(daemon_settings(daemon), "datanode.pipeline_stall");
+    node->pipeline_rate_min = settings_bytes(daemon_settings(daemon), "datanode.pipeline_rate_min");
     struct arena *arena = arena_open(0);
     struct datanode *machine = NULL;
     const char *address = NULL;
-    size_t workers =
-        (size_t)settings_u64(daemon_settings(daemon), "datanode.copies_max") + OTHER_JOBS;
     enum status status = open_volumes(node, arena, reterr_error);
+    /* One more for each volume: a disk that does not answer holds its measurement for ever. */
+    size_t workers = (size_t)settings_u64(daemon_settings(daemon), "datanode.copies_max") +
+                     OTHER_JOBS + (status == OK ? volumes_count(node->volumes) : 0);
     if (status == OK)
         status = open_clients(node, reterr_error);
     if (status == OK)
         status = workers_open("block", workers, &node->workers, reterr_error);
+    if (status == OK)
+        status = workers_open("tail", TAILS, &node->tails, reterr_error);
     if (status == OK)
         status = open_http(node, &address, reterr_error);
     if (status == OK)

@@ -20,7 +20,8 @@
 const char *node_block_url(struct arena *arena,
                            struct slice address,
                            const struct dfs_block_info *block,
-                           struct slice pipeline)
+                           struct slice pipeline,
+                           const struct node_wish *wish)
 {
     char name[BLOCK_NAME_BYTES];
     block_name_format(block->block_id, name);
@@ -28,6 +29,10 @@ const char *node_block_url(struct arena *arena,
         arena_format(arena, "http://%.*s/v1/block/%s?length=%" PRIu64 "&crc32c=%08" PRIx32 "%s%.*s",
                      SLICE_ARGS(address), name, block->length, block->crc32c,
                      pipeline.length > 0 ? "&pipeline=" : "", SLICE_ARGS(pipeline));
+    if (wish->needed > 0)
+        url = arena_format(arena, "%.*s&needed=%" PRIu32, SLICE_ARGS(url), wish->needed);
+    if (wish->durability == DURABILITY_REPLICATED)
+        url = arena_format(arena, "%.*s&durability=replicated", SLICE_ARGS(url));
     return (const char *)url.data;
 }
 
@@ -89,10 +94,10 @@ enum status node_parse_block(const struct http_request *request,
 }
 
 enum status node_parse_synced(struct slice body,
-                              uint64_t *ret_ids,
-                              size_t *ret_count,
+                              struct node_synced *ret_synced,
                               struct error *reterr_error)
 {
+    *ret_synced = (struct node_synced){0};
     json_error_t where;
     json_t *answer = json_loadb((const char *)body.data, body.length, 0, &where);
     const json_t *synced = answer == NULL ? NULL : json_object_get(answer, "synced");
@@ -100,12 +105,16 @@ enum status node_parse_synced(struct slice body,
     bool is_understood = json_is_array(synced) && count <= LIMIT_REPLICAS;
     for (size_t i = 0; i < count && is_understood; i++) {
         const char *id = json_string_value(json_array_get(synced, i));
-        is_understood = id != NULL && block_name_parse(slice_from_string(id), &ret_ids[i]);
+        is_understood = id != NULL && block_name_parse(slice_from_string(id), &ret_synced->ids[i]);
     }
+    const char *failed =
+        answer == NULL ? NULL : json_string_value(json_object_get(answer, "failed"));
+    if (failed != NULL)
+        status_ignore(error_set(&ret_synced->failure, ERR_UNAVAILABLE, "%s", failed)); /* kept */
     json_decref(answer);
     if (!is_understood)
         return error_set(reterr_error, ERR_UNAVAILABLE, "the answer is not understood");
-    *ret_count = count;
+    ret_synced->count = count;
     return OK;
 }
 

@@ -12,6 +12,7 @@
 #include "dfs/datanode/core/datanode.h"
 #include "dfs/datanode/daemon/volumes.h"
 #include "lib/base/map.h"
+#include "lib/model/limits.h"
 #include "lib/net/token.h"
 
 struct condition;
@@ -29,8 +30,7 @@ struct workers;
 enum {
     /* Patience with the next node of a pipeline grows with what is behind it, so that the nearest
      * to the broken one notices first. */
-    NODE_CLIENTS = 4,
-    NODE_STALL_MS = 10000
+    NODE_CLIENTS = 4
 };
 
 struct node {
@@ -39,11 +39,14 @@ struct node {
     struct log *log;
     struct volumes *volumes;
     struct workers *workers;
+    struct workers *tails; /* for the ends of pipelines whose writers have their answer */
     struct http_server *server;
     struct fd_pass_server *fd_server;
     struct http_client *clients[NODE_CLIENTS]; /* by the number of nodes behind the next one */
     struct token_secret secret;
     uint64_t node_id;
+    int64_t pipeline_stall_ms;
+    uint64_t pipeline_rate_min; /* bytes per second */
     atomic_ullong cluster_id;
 
     struct mutex *mutex;         /* of the receives */
@@ -53,11 +56,18 @@ struct node {
     bool has_stopped; /* the machine answers no more */
 };
 
-/* "http://<address>/v1/block/<id>?length=N&crc32c=HEX[&pipeline=...]", from arena. */
+/* How a block is to be received, as its request asks. */
+struct node_wish {
+    uint32_t needed; /* replicas, with the receiver's own; 0: all of the pipeline */
+    enum dfs_durability durability;
+};
+
+/* "http://<address>/v1/block/<id>?length=N&crc32c=HEX[&pipeline=...]...", from arena. */
 const char *node_block_url(struct arena *arena,
                            struct slice address,
                            const struct dfs_block_info *block,
-                           struct slice pipeline);
+                           struct slice pipeline,
+                           const struct node_wish *wish);
 /* The client whose patience fits a pipeline of that many more addresses behind the next. */
 struct http_client *node_client(struct node *node, size_t behind);
 /* Answers 401 and returns false when the request has no valid token. */
@@ -67,10 +77,17 @@ MUST_USE enum status node_parse_block(const struct http_request *request,
                                       struct dfs_block_info *ret_block,
                                       bool *ret_has_claim,
                                       struct error *reterr_error);
-/* Takes {"synced": ["<node id>", ...]}; at most LIMIT_REPLICAS. */
+
+/* What a datanode says of a pipeline that began with it. */
+struct node_synced {
+    uint64_t ids[LIMIT_REPLICAS]; /* who has the block, in pipeline order */
+    size_t count;
+    struct error failure; /* what broke behind them; empty: nothing has */
+};
+
+/* Takes {"synced": ["<node id>", ...], "failed": "..."}. */
 MUST_USE enum status node_parse_synced(struct slice body,
-                                       uint64_t *ret_ids,
-                                       size_t *ret_count,
+                                       struct node_synced *ret_synced,
                                        struct error *reterr_error);
 /*
  * A block on volume could not be read for this reason. The machine is told when it says that the

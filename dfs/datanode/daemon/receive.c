@@ -1,7 +1,9 @@
 /*
  * receive.c - PUT /v1/block/<id>: a block comes in and goes on to the next node at the same time.
  * The machine is asked before the first byte and told after the last; in between one HTTP thread
- * owns the receive. A next node that breaks is left out; the replica here still counts.
+ * owns the receive. A next node that breaks, stalls or limps is left out; the replica here still
+ * counts. A writer who needs no more replicas than there are is answered, and a thread of its own
+ * (struct tail) hears what becomes of the rest.
  */
 #include <inttypes.h>
 #include <string.h>
@@ -11,19 +13,26 @@
 #include "lib/base/mem.h"
 #include "lib/daemon/log.h"
 #include "lib/daemon/shell.h"
+#include "lib/daemon/workers.h"
 #include "lib/model/limits.h"
 #include "lib/net/http_client.h"
 #include "lib/net/http_server.h"
+#include "lib/os/clock.h"
 #include "lib/os/thread.h"
 
 struct receive {
     struct node *node;
     uint64_t transfer;
     struct dfs_block_info block;
+    struct node_wish wish;
     struct arena *arena;
     uint32_t volume; /* where the machine wants it */
     struct store_writer *writer;
-    struct http_put *next; /* NULL: the last of the pipeline, or it broke */
+    struct http_put *next;     /* NULL: the last of the pipeline, or it broke */
+    struct slice next_address; /* in arena */
+    size_t behind;             /* nodes behind the next */
+    int64_t waited_us;         /* for the next to take bytes */
+    uint64_t pushed_bytes;
     struct error next_error;
     bool has_next_broken;
     bool is_let_in;           /* the machine waits for the end */
@@ -136,13 +145,21 @@ static void log_failure(const struct receive *receive, enum status status, const
 /* --- the next node -----------------------------------------------------------------------------
  */
 
-static void next_has_broken(struct receive *receive, struct slice address)
+static void log_broken(const struct node *node,
+                       const struct dfs_block_info *block,
+                       struct slice address,
+                       const char *why)
+{
+    char name[BLOCK_NAME_BYTES];
+    block_name_format(block->block_id, name);
+    log_event(node->log, LOG_LEVEL_WARN, "pipeline_broke", log_text("block", name),
+              log_slice("next", address), log_text("why", why));
+}
+
+static void next_has_broken(struct receive *receive)
 {
     receive->has_next_broken = true;
-    char name[BLOCK_NAME_BYTES];
-    block_name_format(receive->block.block_id, name);
-    log_event(receive->node->log, LOG_LEVEL_WARN, "pipeline_broke", log_text("block", name),
-              log_slice("next", address), log_text("why", receive->next_error.text));
+    log_broken(receive->node, &receive->block, receive->next_address, receive->next_error.text);
 }
 
 static void open_next(struct receive *receive, struct http_request *request)
@@ -153,58 +170,148 @@ static void open_next(struct receive *receive, struct http_request *request)
     size_t end = slice_find(pipeline, ',');
     struct slice address = slice_sub(pipeline, 0, end);
     struct slice rest = {0};
-    size_t behind = 0;
     if (end < pipeline.length) {
         rest = slice_sub(pipeline, end + 1, pipeline.length - end - 1);
-        behind = 1;
+        receive->behind = 1;
         for (size_t i = 0; i < rest.length; i++)
-            behind += rest.data[i] == ',';
+            receive->behind += rest.data[i] == ',';
     }
+    receive->next_address = arena_copy(receive->arena, address);
+    struct node_wish wish = receive->wish;
+    if (wish.needed > 1)
+        wish.needed--; /* with the replica here; of one, the next answers as soon as it has its own
+                        */
     struct slice token = arena_copy(receive->arena, http_request_bearer(request));
     struct http_request_options options = {
-        .url = node_block_url(receive->arena, address, &receive->block, rest),
+        .url = node_block_url(receive->arena, address, &receive->block, rest, &wish),
         .bearer = (const char *)token.data,
     };
     enum status status =
-        http_put_begin(node_client(receive->node, behind), &options, receive->block.length,
+        http_put_begin(node_client(receive->node, receive->behind), &options, receive->block.length,
                        &receive->next, &receive->next_error);
     if (status != OK) {
         receive->next = NULL;
-        next_has_broken(receive, address);
+        next_has_broken(receive);
     }
+}
+
+/*
+ * One that takes bytes now and then never stalls, and yet holds up everybody before it. Its
+ * patience grows with the bytes and with what is behind it, as that of a stall does.
+ */
+static bool next_is_limping(struct receive *receive)
+{
+    const struct node *node = receive->node;
+    int64_t allowed_ms = (node->pipeline_stall_ms +
+                          (int64_t)(receive->pushed_bytes * 1000 / node->pipeline_rate_min)) *
+                         (int64_t)(receive->behind + 1);
+    if (receive->waited_us / 1000 <= allowed_ms)
+        return false;
+    status_ignore(error_set(&receive->next_error, ERR_DEADLINE,
+                            "it took %" PRIu64 " bytes in %" PRId64 " ms", receive->pushed_bytes,
+                            receive->waited_us / 1000)); /* kept for the answer */
+    return true;
 }
 
 static void push_next(struct receive *receive, struct slice data)
 {
     if (receive->next == NULL)
         return;
-    if (http_put_push(receive->next, data, &receive->next_error) == OK)
+    int64_t begin_us = clock_monotonic_us();
+    enum status status = http_put_push(receive->next, data, &receive->next_error);
+    receive->waited_us += clock_monotonic_us() - begin_us;
+    receive->pushed_bytes += data.length;
+    if (status == OK && !next_is_limping(receive))
         return;
     http_put_abort(receive->next);
     receive->next = NULL;
-    next_has_broken(receive, slice_from_string(""));
+    next_has_broken(receive);
 }
 
-/* The ids that the rest of the pipeline has synced; none when it broke. */
-static size_t finish_next(struct receive *receive, uint64_t *ret_ids)
+static enum status finish_put(struct http_put *put,
+                              struct node_synced *ret_synced,
+                              struct error *reterr_error)
+{
+    struct http_response response = {0};
+    enum status status = http_put_finish(put, &response, reterr_error);
+    if (status == OK)
+        status = node_parse_synced(buf_slice(&response.body), ret_synced, reterr_error);
+    http_response_close(&response);
+    return status;
+}
+
+/* Who of the rest of the pipeline has it; nobody when it broke. */
+static void finish_next(struct receive *receive, struct node_synced *ret_synced)
 {
     if (receive->next == NULL)
-        return 0;
-    struct http_response response = {0};
-    size_t count = 0;
-    enum status status = http_put_finish(receive->next, &response, &receive->next_error);
+        return;
+    enum status status = finish_put(receive->next, ret_synced, &receive->next_error);
     receive->next = NULL;
-    if (status == OK)
-        status =
-            node_parse_synced(buf_slice(&response.body), ret_ids, &count, &receive->next_error);
-    if (status != OK)
-        next_has_broken(receive, slice_from_string(""));
-    http_response_close(&response);
-    return status == OK ? count : 0;
+    if (status != OK) {
+        *ret_synced = (struct node_synced){0};
+        next_has_broken(receive);
+    } else if (ret_synced->failure.text[0] != 0) {
+        receive->has_next_broken = true; /* whoever saw it has logged it */
+        receive->next_error = ret_synced->failure;
+    }
+}
+
+/* --- the tail: what goes on when the writer has its answer --------------------------------------
+ */
+
+struct tail {
+    struct node *node;
+    struct http_put *put;
+    struct dfs_block_info block;
+    struct slice address;
+    struct arena *arena;
+};
+
+static void run_tail(void *argument)
+{
+    struct tail *tail = argument;
+    struct node_synced synced = {0};
+    struct error error = {0};
+    if (finish_put(tail->put, &synced, &error) != OK)
+        log_broken(tail->node, &tail->block, tail->address, error.text);
+    arena_close(tail->arena);
+    mem_free(tail);
+}
+
+/* The namenode expects those replicas for a while, and has them copied if they do not come. */
+static void leave_tail(struct receive *receive)
+{
+    struct tail *tail = MEM_NEW(struct tail);
+    tail->node = receive->node;
+    tail->put = receive->next;
+    tail->block = receive->block;
+    tail->arena = arena_open(0);
+    tail->address = arena_copy(tail->arena, receive->next_address);
+    receive->next = NULL;
+    workers_post(receive->node->tails, run_tail, tail);
 }
 
 /* --- the request -------------------------------------------------------------------------------
  */
+
+static enum status check_wish(struct receive *receive,
+                              const struct http_request *request,
+                              struct error *reterr_error)
+{
+    const char *needed = http_request_query(request, "needed");
+    uint64_t number = 0;
+    if (needed != NULL &&
+        (!slice_parse_u64(slice_from_string(needed), &number) || number > LIMIT_REPLICAS))
+        return error_set(reterr_error, ERR_INVALID, "needed is a number of replicas, at most %d",
+                         (int)LIMIT_REPLICAS);
+    receive->wish.needed = (uint32_t)number;
+    const char *durability = http_request_query(request, "durability");
+    if (durability != NULL && strcmp(durability, "replicated") == 0)
+        receive->wish.durability = DURABILITY_REPLICATED;
+    else if (durability != NULL && strcmp(durability, "synced") != 0)
+        return error_set(reterr_error, ERR_INVALID, "durability is synced or replicated");
+    return OK;
+}
 
 static enum status check_request(struct receive *receive,
                                  struct http_request *request,
@@ -225,7 +332,7 @@ static enum status check_request(struct receive *receive,
     struct slice list = slice_from_string(pipeline);
     if (list.length > (size_t)LIMIT_REPLICAS * (LIMIT_ADDRESS_BYTES + 1))
         return error_set(reterr_error, ERR_LIMIT, "the pipeline is too long");
-    return OK;
+    return check_wish(receive, request, reterr_error);
 }
 
 void node_receive_begin(void *user, struct http_request *request)
@@ -248,7 +355,9 @@ void node_receive_begin(void *user, struct http_request *request)
     struct store *store = NULL;
     status = volumes_store(node->volumes, receive->volume, &store, &error);
     if (status == OK)
-        status = store_writer_open(store, &receive->block, &receive->writer, &error);
+        status =
+            store_writer_open(store, &receive->block, receive->wish.durability == DURABILITY_SYNCED,
+                              &receive->writer, &error);
     if (status != OK) {
         receive->writer = NULL;
         log_failure(receive, status, error.text);
@@ -277,15 +386,14 @@ enum status node_receive_chunk(void *user, struct http_request *request, struct 
 
 static void reply_synced(struct receive *receive,
                          struct http_request *request,
-                         const uint64_t *ids,
-                         size_t count)
+                         const struct node_synced *synced)
 {
     char name[BLOCK_NAME_BYTES];
     struct buf body = {0};
     block_name_format(receive->node->node_id, name);
     enum status status = buf_append_format(&body, "{\"synced\": [\"%s\"", name);
-    for (size_t i = 0; i < count && status == OK; i++) {
-        block_name_format(ids[i], name);
+    for (size_t i = 0; i < synced->count && status == OK; i++) {
+        block_name_format(synced->ids[i], name);
         status = buf_append_format(&body, ", \"%s\"", name);
     }
     if (status == OK)
@@ -319,8 +427,10 @@ void node_receive_handle(void *user, struct http_request *request)
     status = store_writer_commit(receive->writer, &error);
     if (status != OK)
         log_failure(receive, status, error.text);
-    uint64_t ids[LIMIT_REPLICAS];
-    size_t count = finish_next(receive, ids);
+    struct node_synced synced = {0};
+    bool is_enough = status == OK && receive->wish.needed == 1;
+    if (!is_enough)
+        finish_next(receive, &synced);
     tell_end(receive, status, error.text);
     struct error refusal = {0};
     enum status confirmed = wait_for_answer(receive, &refusal);
@@ -328,10 +438,12 @@ void node_receive_handle(void *user, struct http_request *request)
         status = confirmed;
         error = refusal;
     }
+    if (receive->next != NULL)
+        leave_tail(receive);
     if (status != OK)
         http_reply_error(request, status, error.text);
     else
-        reply_synced(receive, request, ids, count);
+        reply_synced(receive, request, &synced);
 }
 
 void node_receive_end(void *user, struct http_request *request, bool is_complete)

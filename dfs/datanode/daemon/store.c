@@ -21,6 +21,7 @@ enum {
 struct store_writer {
     struct store *store;
     struct dfs_block_info block;
+    bool is_synced;
     struct block_summer summer;
     struct file *data;
     struct file *sidecar;
@@ -67,9 +68,9 @@ static enum status make_folders(struct store *store, struct error *reterr_error)
         const char *path = (const char *)arena_format(arena, "%s/%02x", blocks, i).data;
         status = directory_make_all(path, 0700, reterr_error);
     }
-    if (status == OK && store->is_synced)
+    if (status == OK)
         status = directory_sync(blocks, reterr_error);
-    if (status == OK && store->is_synced)
+    if (status == OK)
         status = directory_sync(store->directory, reterr_error);
     arena_close(arena);
     return status;
@@ -83,7 +84,6 @@ enum status store_open(const struct store_settings *settings,
     store->arena = arena_open(0);
     store->directory =
         (const char *)arena_copy(store->arena, slice_from_string(settings->directory)).data;
-    store->is_synced = settings->is_synced;
     enum status status = make_folders(store, reterr_error);
     if (status != OK) {
         store_close(store);
@@ -124,12 +124,14 @@ static void try_remove(const char *path)
 
 enum status store_writer_open(struct store *store,
                               const struct dfs_block_info *block,
+                              bool is_synced,
                               struct store_writer **ret_writer,
                               struct error *reterr_error)
 {
     struct store_writer *writer = MEM_NEW(struct store_writer);
     writer->store = store;
     writer->block = *block;
+    writer->is_synced = is_synced;
     writer->arena = arena_open(0);
     unsigned long number = atomic_fetch_add(&store->incoming_count, 1);
     const char *path =
@@ -220,7 +222,7 @@ static enum status move_into_place(struct store_writer *writer, struct error *re
         return writer_failed(writer, status);
     }
     writer->data_path = NULL;
-    if (!store->is_synced)
+    if (!writer->is_synced)
         return OK;
     status = directory_sync_parent(blk, reterr_error);
     if (status == OK)
@@ -247,7 +249,7 @@ enum status store_writer_commit(struct store_writer *writer, struct error *reter
     enum status status = write_sidecar(writer, reterr_error);
     if (status != OK)
         return writer_failed(writer, status);
-    if (writer->store->is_synced) {
+    if (writer->is_synced) {
         status = file_sync_data(writer->data, reterr_error);
         if (status == OK)
             status = file_sync_data(writer->sidecar, reterr_error);

@@ -19,7 +19,6 @@ struct file;
 
 struct store_settings {
     const char *directory; /* made when absent; copied */
-    bool is_synced;        /* false: durability "replicated", nothing is synced */
 };
 
 /* Makes the folders and empties incoming/. The caller holds the lock of the folder. */
@@ -78,8 +77,10 @@ bool store_is_broken_by(enum status status);
 
 /* --- receiving ---------------------------------------------------------------------------------
  */
+/* is_synced false: the durability "replicated", nothing is synced. */
 MUST_USE enum status store_writer_open(struct store *store,
                                        const struct dfs_block_info *block,
+                                       bool is_synced,
                                        struct store_writer **ret_writer,
                                        struct error *reterr_error);
 /* ERR_LIMIT beyond the block's length, ERR_NO_SPACE; ERR_IO: see store_writer_broke_volume. */
@@ -88,7 +89,7 @@ MUST_USE enum status store_writer_push(struct store_writer *writer,
                                        struct error *reterr_error);
 /*
  * Checks length and checksum against the claim (ERR_CORRUPT), syncs, and moves the block into
- * place. After OK the block is durable (if the store is synced); after a failure nothing of it
+ * place. After OK the block is durable (if it is synced); after a failure nothing of it
  * stays but what store_writer_close removes.
  */
 MUST_USE enum status store_writer_commit(struct store_writer *writer, struct error *reterr_error);

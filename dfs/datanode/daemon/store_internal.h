@@ -19,7 +19,6 @@ enum store_place {
 
 struct store {
     const char *directory; /* in arena */
-    bool is_synced;
     atomic_ulong incoming_count;
     struct arena *arena; /* used while opening only */
 };

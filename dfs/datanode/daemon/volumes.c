@@ -32,12 +32,9 @@ struct volumes {
 /* --- opening -----------------------------------------------------------------------------------
  */
 
-static enum status open_folder(struct volume_folder *folder,
-                               const struct volumes_settings *settings,
-                               struct error *reterr_error)
+static enum status open_folder(struct volume_folder *folder, struct error *reterr_error)
 {
-    struct store_settings store = {.directory = folder->directory,
-                                   .is_synced = settings->is_synced};
+    struct store_settings store = {.directory = folder->directory};
     enum status status = store_open(&store, &folder->store, reterr_error);
     struct file_info info = {0};
     if (status == OK)
@@ -139,7 +136,7 @@ static enum status open_folders(struct volumes *volumes,
         struct error error = {0};
         folder->directory = (const char *)arena_copy(volumes->arena, settings->directories[i]).data;
         atomic_store(&folder->is_usable, true);
-        enum status status = open_folder(folder, settings, &error);
+        enum status status = open_folder(folder, &error);
         if (status == ERR_FENCED || status == ERR_UNSUPPORTED)
             return error_set(reterr_error, status, "%s", error.text);
         if (status != OK)

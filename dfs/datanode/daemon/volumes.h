@@ -17,7 +17,6 @@ struct volumes_settings {
     size_t count;                    /* 1 to DATANODE_VOLUMES_MAX */
     uint64_t node_id;
     size_t tolerated; /* folders that may be unusable at the start, as long as one is left */
-    bool is_synced;   /* as store_settings.is_synced */
 };
 
 /*

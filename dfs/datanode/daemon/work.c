@@ -73,16 +73,15 @@ static enum status push_block(struct job *job,
 static enum status finish_copy(struct job *job, struct http_put *put)
 {
     struct http_response response = {0};
-    uint64_t ids[LIMIT_REPLICAS];
-    size_t count = 0;
+    struct node_synced synced = {0};
     enum status status = http_put_finish(put, &response, &job->error);
     if (status == OK)
-        status = node_parse_synced(buf_slice(&response.body), ids, &count, &job->error);
+        status = node_parse_synced(buf_slice(&response.body), &synced, &job->error);
     http_response_close(&response);
     if (status != OK)
         return others_fault(status);
     struct datanode_copied *copied = MEM_NEW(struct datanode_copied);
-    copied->synced_count = (uint32_t)count;
+    copied->synced_count = (uint32_t)synced.count;
     job->data = copied;
     return OK;
 }
@@ -93,9 +92,10 @@ static enum status send_copy(struct job *job, struct store_reader *reader)
     uint8_t *piece = mem_try_array(COPY_BYTES, 1);
     if (piece == NULL)
         return error_set(&job->error, ERR_NO_MEMORY, "a buffer to copy blocks with");
+    const struct node_wish all_synced = {0};
     struct http_request_options options = {
-        .url =
-            node_block_url(job->arena, job->targets[0].http_address, &job->block, pipeline_of(job)),
+        .url = node_block_url(job->arena, job->targets[0].http_address, &job->block,
+                              pipeline_of(job), &all_synced),
         .bearer = (const char *)daemon_token(node->daemon, job->arena).data,
     };
     struct http_put *put = NULL;

@@ -249,6 +249,7 @@ void namenode_inode_install(struct namenode *nn, struct inode *inode)
     namenode_lease_remove(nn, inode);
     inode->state = namenode_transition(&namenode_inode_table, inode->state, INODE_INSTALL);
     inode->overwrite = false;
+    inode->durability = DURABILITY_SYNCED;
     namenode_inode_attach(nn, inode, parent);
 }
 

@@ -42,6 +42,7 @@ static struct journal_inode_put make_inode_put(const struct namenode *nn,
         .lease_client_id = is_writing ? inode->lease->client_id : 0,
         .path = is_writing ? namenode_inode_path(inode, arena) : slice_make(NULL, 0),
         .overwrite = inode->overwrite,
+        .durability = (enum dfs_durability)inode->durability,
         .accessed_ms = inode->accessed_ms,
         .name_quota = extra->name_quota,
         .space_quota = extra->space_quota,
@@ -217,6 +218,7 @@ static void replay_inode_put(struct namenode *nn, const struct journal_inode_put
     namenode_quota_grown(nn, inode, (int64_t)(namenode_inode_space(inode) - space));
     inode->block_size = record->block_size;
     inode->overwrite = record->overwrite;
+    inode->durability = (uint8_t)record->durability;
     inode->is_append = record->append_to != 0;
     inode->keep_blocks = record->keep_blocks;
     if (record->under_construction) {

@@ -144,6 +144,7 @@ struct inode {
     uint64_t add_request_id; /* of the newest AddBlock; while under construction, not journaled */
     size_t block_capacity;
     bool overwrite;
+    uint8_t durability; /* enum dfs_durability; while under construction */
     bool is_append;      /* its blocks are for the installed file of its name */
     struct lease *lease; /* NULL unless under construction */
     struct list_node in_lease;

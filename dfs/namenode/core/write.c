@@ -97,6 +97,10 @@ void namenode_create(struct namenode *nn, const struct dfs_create_request *reque
         request->replication == 0 ? nn->settings.replication : request->replication;
     uint64_t block_size = request->block_size == 0 ? nn->settings.block_size : request->block_size;
     uint32_t permission = request->permission & LIMIT_PERMISSION;
+    if ((unsigned)request->durability >= DFS_DURABILITY_COUNT) {
+        namenode_fail(nn, ERR_INVALID, "durability %d is not known", (int)request->durability);
+        return;
+    }
     if (!create_numbers_are_valid(nn, replication, block_size) ||
         !namenode_has_room(nn, target.missing + 1)) {
         return;
@@ -116,6 +120,7 @@ void namenode_create(struct namenode *nn, const struct dfs_create_request *reque
     file->replication = replication;
     file->block_size = block_size;
     file->overwrite = request->overwrite;
+    file->durability = (uint8_t)request->durability;
     namenode_inode_attach(nn, file, parent);
     namenode_lease_add(nn, file, request->client_id);
     namenode_record_inode(nn, file);
@@ -169,8 +174,11 @@ static void reply_block(struct namenode *nn, const struct block *block)
             targets[count++] = block->replicas[i]->node->endpoint;
         }
     }
-    struct dfs_add_block_response response = {
-        .block_id = block->id, .targets = targets, .targets_count = count};
+    struct dfs_add_block_response response = {.block_id = block->id,
+                                              .targets = targets,
+                                              .targets_count = count,
+                                              .durability =
+                                                  (enum dfs_durability)block->file->durability};
     namenode_reply(nn, &response);
 }
 

@@ -46,11 +46,8 @@ static void teardown(void)
 static enum status open_two(const char *left, const char *right, uint64_t node_id, size_t tolerated)
 {
     struct slice names[] = {slice_from_string(path_of(left)), slice_from_string(path_of(right))};
-    struct volumes_settings settings = {.directories = names,
-                                        .count = 2,
-                                        .node_id = node_id,
-                                        .tolerated = tolerated,
-                                        .is_synced = true};
+    struct volumes_settings settings = {
+        .directories = names, .count = 2, .node_id = node_id, .tolerated = tolerated};
     volumes_close(f.volumes);
     f.volumes = NULL;
     return volumes_open(&settings, &f.volumes, &f.error);
@@ -79,7 +76,7 @@ static void put_block(size_t index, uint64_t block_id)
                                    .length = data.length,
                                    .crc32c = crc32c_update(0, data.data, data.length)};
     CU_ASSERT_EQUAL_FATAL(volumes_store(f.volumes, index, &store, &f.error), OK);
-    CU_ASSERT_EQUAL_FATAL(store_writer_open(store, &block, &writer, &f.error), OK);
+    CU_ASSERT_EQUAL_FATAL(store_writer_open(store, &block, true, &writer, &f.error), OK);
     CU_ASSERT_EQUAL(store_writer_push(writer, data, &f.error), OK);
     CU_ASSERT_EQUAL(store_writer_commit(writer, &f.error), OK);
     store_writer_close(writer);

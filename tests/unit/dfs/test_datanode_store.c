@@ -37,7 +37,7 @@ static const char *path_of(const char *name)
 
 static enum status open_store(void)
 {
-    struct store_settings settings = {.directory = f.directory, .is_synced = true};
+    struct store_settings settings = {.directory = f.directory};
     return store_open(&settings, &f.store, &f.error);
 }
 
@@ -70,7 +70,7 @@ static void teardown(void)
 static enum status receive(bool *ret_has_broken_volume)
 {
     struct store_writer *writer;
-    enum status status = store_writer_open(f.store, &f.block, &writer, &f.error);
+    enum status status = store_writer_open(f.store, &f.block, true, &writer, &f.error);
     if (status != OK)
         return status;
     for (size_t at = 0; at < BLOCK_BYTES && status == OK; at += 10000) {
@@ -171,7 +171,7 @@ static void test_store__empty_block_is_a_block(void)
     f.block.length = 0;
     f.block.crc32c = 0;
     struct store_writer *writer;
-    CU_ASSERT_EQUAL_FATAL(store_writer_open(f.store, &f.block, &writer, &f.error), OK);
+    CU_ASSERT_EQUAL_FATAL(store_writer_open(f.store, &f.block, true, &writer, &f.error), OK);
     CU_ASSERT_EQUAL(store_writer_commit(writer, &f.error), OK);
     store_writer_close(writer);
     CU_ASSERT_EQUAL(store_verify(f.store, block_id, &f.error), OK);
@@ -199,7 +199,7 @@ static void test_store__wrong_claim_keeps_nothing(void)
 static void test_store__unfinished_receive_is_gone_after_a_start(void)
 {
     struct store_writer *writer;
-    CU_ASSERT_EQUAL_FATAL(store_writer_open(f.store, &f.block, &writer, &f.error), OK);
+    CU_ASSERT_EQUAL_FATAL(store_writer_open(f.store, &f.block, true, &writer, &f.error), OK);
     CU_ASSERT_EQUAL(store_writer_push(writer, slice_make(f.data, 100), &f.error), OK);
     struct store *crashed = f.store;
     CU_ASSERT_EQUAL_FATAL(open_store(), OK);

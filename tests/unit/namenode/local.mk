@@ -57,3 +57,8 @@ UNIT_TESTS += tests/unit/namenode/test_namenode_service
 tests_unit_namenode_test_namenode_service_SOURCES = \
 	tests/unit/namenode/test_namenode_service.c $(NAMENODE_FIXTURE)
 tests_unit_namenode_test_namenode_service_LDADD = $(UNIT_LIBS) $(NAMENODE_CORE_LIBS)
+
+UNIT_TESTS += tests/unit/namenode/test_namenode_durability
+tests_unit_namenode_test_namenode_durability_SOURCES = \
+	tests/unit/namenode/test_namenode_durability.c $(NAMENODE_FIXTURE)
+tests_unit_namenode_test_namenode_durability_LDADD = $(UNIT_LIBS) $(NAMENODE_CORE_LIBS)
