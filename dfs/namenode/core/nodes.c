@@ -11,8 +11,6 @@
 #include "lib/base/mem.h"
 #include "lib/model/message.h"
 
-static const char default_rack[] = "/default-rack";
-
 bool namenode_node_is_usable(const struct tracked *node)
 {
     return node->state == TRACKED_LIVE || node->state == TRACKED_STALE;
@@ -167,7 +165,7 @@ static struct tracked *node_new(struct namenode *nn, uint64_t node_id)
 {
     struct tracked *node = MEM_NEW(struct tracked);
     node->strings = arena_open(0);
-    node->volume_strings = arena_open(0);
+    node->beat_strings = arena_open(0);
     node->endpoint.node_id = node_id;
     node->deletions = map_u64_open();
     node->unknown = map_u64_open();
@@ -179,35 +177,57 @@ static struct tracked *node_new(struct namenode *nn, uint64_t node_id)
     return node;
 }
 
-/* True when it differs from what was stored. */
-static bool store_endpoint(struct namenode *nn,
-                           struct tracked *node,
-                           const struct endpoint *endpoint)
+static void set_rack(struct namenode *nn, struct tracked *node, struct rack *rack)
 {
-    struct endpoint stored = *endpoint;
-    if (stored.rack.length == 0) {
-        stored.rack = slice_from_string(default_rack);
-    }
-    if (node->rack != NULL && message_equal(&endpoint_type, &stored, &node->endpoint)) {
-        return false;
-    }
-    arena_reset(node->strings);
-    message_copy_into(&endpoint_type, &stored, &node->endpoint, node->strings);
-    struct rack *rack = get_rack(nn, node->endpoint.rack);
     if (node->rack == rack) {
-        return true;
+        return;
     }
     if (node->rack != NULL && counts_in_rack(node)) {
         count_rack(nn, node, false);
     }
-    bool is_new = node->rack == NULL;
     node->rack = rack;
     if (counts_in_rack(node)) {
         count_rack(nn, node, true);
     }
-    if (!is_new) {
-        namenode_repair_review_all(nn); /* its replicas are elsewhere now */
+    struct list_node *at = node->replicas.first;
+    while (at != NULL) { /* they are elsewhere now */
+        struct replica *replica = at->object;
+        at = at->next; /* a review never drops this node's replica of another block */
+        namenode_block_review(nn, replica->block);
     }
+}
+
+/* said: with the rack the datanode names. True when it differs from what was stored. */
+static bool store_endpoint(struct namenode *nn, struct tracked *node, const struct endpoint *said)
+{
+    struct endpoint stored = *said;
+    stored.rack = namenode_rack_of(nn, said, said->rack);
+    if (node->rack != NULL && message_equal(&endpoint_type, &stored, &node->endpoint) &&
+        slice_equal(said->rack, node->said_rack)) {
+        return false;
+    }
+    /* What is given may be the node's own. */
+    const struct endpoint *copy = message_copy(&endpoint_type, &stored, nn->actions->arena);
+    struct slice said_rack = arena_copy(nn->actions->arena, said->rack);
+    arena_reset(node->strings);
+    message_copy_into(&endpoint_type, copy, &node->endpoint, node->strings);
+    node->said_rack = arena_copy(node->strings, said_rack);
+    set_rack(nn, node, get_rack(nn, node->endpoint.rack));
+    return true;
+}
+
+bool namenode_node_place(struct namenode *nn, struct tracked *node)
+{
+    const struct rack *before = node->rack;
+    struct endpoint said = node->endpoint;
+    said.rack = node->said_rack;
+    (void)store_endpoint(nn, node, &said); /* the rack tells */
+    if (node->rack == before) {
+        return false;
+    }
+    NAMENODE_TRACE(nn, "datanode node=%llu rack=%.*s", (unsigned long long)node->endpoint.node_id,
+                   SLICE_ARGS(node->endpoint.rack));
+    namenode_record_node(nn, node);
     return true;
 }
 
@@ -279,6 +299,7 @@ void namenode_register_datanode(struct namenode *nn,
         NAMENODE_TRACE(nn, "datanode node=%llu new", (unsigned long long)request->node.node_id);
     }
     drop_held(nn, node, ERR_STALE);
+    namenode_rack_ask(nn, request->node.host);
     bool is_changed = store_endpoint(nn, node, &request->node);
     node_apply(nn, node, TRACKED_REGISTERED);
     if (is_changed) {
@@ -395,16 +416,21 @@ void namenode_nodes_flush(struct namenode *nn)
     }
 }
 
-static void store_volumes(struct tracked *node,
-                          const struct dfs_datanode_heartbeat_request *request)
+static void store_measures(struct tracked *node,
+                           const struct dfs_datanode_heartbeat_request *request)
 {
-    arena_reset(node->volume_strings);
+    struct arena *arena = node->beat_strings;
+    arena_reset(arena);
+    node->latencies = request->latencies;
     node->volume_count = request->volumes_count;
-    node->volumes =
-        ARENA_ARRAY(node->volume_strings, struct dfs_volume_info, request->volumes_count + 1);
+    node->volumes = ARENA_ARRAY(arena, struct dfs_volume_info, request->volumes_count + 1);
     for (size_t i = 0; i < request->volumes_count; i++) {
-        message_copy_into(&dfs_volume_info_type, &request->volumes[i], &node->volumes[i],
-                          node->volume_strings);
+        message_copy_into(&dfs_volume_info_type, &request->volumes[i], &node->volumes[i], arena);
+    }
+    node->peer_count = request->peers_count;
+    node->peers = ARENA_ARRAY(arena, struct dfs_peer_latency, request->peers_count + 1);
+    for (size_t i = 0; i < request->peers_count; i++) {
+        message_copy_into(&dfs_peer_latency_type, &request->peers[i], &node->peers[i], arena);
     }
 }
 
@@ -421,8 +447,7 @@ void namenode_heartbeat(struct namenode *nn, const struct dfs_datanode_heartbeat
     node->used_bytes = request->used_bytes;
     node->free_bytes = request->free_bytes;
     node->transfers_active = request->transfers_active;
-    node->latencies = request->latencies;
-    store_volumes(node, request);
+    store_measures(node, request);
     if (!had_room && node->free_bytes > node->expected_bytes) {
         nn->unpark_ms = nn->now_ms;
     }
@@ -544,6 +569,6 @@ void namenode_node_free(struct namenode *nn, struct tracked *node)
     map_u64_close(node->deletions);
     map_u64_close(node->unknown);
     arena_close(node->strings);
-    arena_close(node->volume_strings);
+    arena_close(node->beat_strings);
     mem_free(node);
 }

@@ -191,6 +191,19 @@ static void take_answer(const struct action *action, struct node_answer *answers
     snprintf(f.text, sizeof(f.text), "%.*s", SLICE_ARGS(action->text));
 }
 
+static void take_effect(const struct action *action)
+{
+    if (f.asked_count == EFFECTS_MAX) {
+        abort(); /* no test asks for so many */
+    }
+    struct asked *asked = &f.asked[f.asked_count++];
+    *asked = (struct asked){.tag = action->tag, .effect = action->effect};
+    if (action->effect == NAMENODE_EFFECT_ASK_RACK) {
+        const struct namenode_rack_question *question = action->data;
+        snprintf(asked->host, sizeof(asked->host), "%.*s", SLICE_ARGS(question->host));
+    }
+}
+
 void step(struct event event)
 {
     struct node_answer answers[NODES_MAX];
@@ -206,6 +219,8 @@ void step(struct event event)
             keep_record(action);
         } else if (action->kind == ACTION_REPLY || action->kind == ACTION_FAIL) {
             take_answer(action, answers, &answer_count);
+        } else if (action->kind == ACTION_EFFECT) {
+            take_effect(action);
         }
     }
     f.steps++;
@@ -331,7 +346,10 @@ static void unstore(struct test_node *node, uint64_t block_id)
 void node_register(struct test_node *node)
 {
     struct dfs_register_datanode_request request = {
-        .node = {.node_id = node->id, .host = text_of(node->host), .rack = text_of(node->rack)},
+        .node = {.node_id = node->id,
+                 .host = text_of(node->host),
+                 .rack = text_of(node->rack),
+                 .http_address = text_of(node->address)},
         .incarnation = node->incarnation,
         .capacity_bytes = NODE_BYTES,
     };
@@ -360,6 +378,11 @@ void node_beat(struct test_node *node)
         .session = node->session,
         .capacity_bytes = NODE_BYTES,
         .free_bytes = node->free_bytes,
+        .used_bytes = node->used_bytes,
+        .transfers_active = node->transfers_active,
+        .latencies = node->latencies,
+        .peers = node->peers,
+        .peers_count = node->peers_count,
     };
     node->is_beating = true;
     node->held_call = f.next_call;
