@@ -51,6 +51,8 @@ enum status dfs_open(const struct dfs_settings *settings,
     dfs->deadline_ms = settings->deadline_ms > 0 ? settings->deadline_ms : DFS_DEADLINE_MS;
     dfs->call_timeout_ms =
         settings->call_timeout_ms > 0 ? settings->call_timeout_ms : DFS_CALL_TIMEOUT_MS;
+    dfs->hedged_read_ms =
+        settings->hedged_read_ms != 0 ? settings->hedged_read_ms : DFS_HEDGED_READ_MS;
     dfs->no_local_files = settings->no_local_files;
     set_token(dfs, settings->token);
     dfs->rng = rng_seed(settings->seed != 0 ? settings->seed : host_random_u64());
@@ -73,6 +75,8 @@ void dfs_close(struct dfs *dfs)
     rpc_channel_close(dfs->namenode);
     rpc_client_close(dfs->rpc);
     http_client_close(dfs->http);
+    while (dfs->fetchers_count > 0)
+        http_fetcher_close(dfs->fetchers[--dfs->fetchers_count]);
     condition_close(dfs->condition);
     mutex_close(dfs->mutex);
     arena_close(dfs->arena);

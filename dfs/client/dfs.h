@@ -39,6 +39,8 @@ struct dfs_settings {
     const char *host;             /* name that locality compares; NULL: this host's name */
     int64_t deadline_ms;          /* how long passing failures are ridden out; 0: 60,000 */
     int64_t call_timeout_ms;      /* one try of one call; 0: 10,000 */
+    int64_t hedged_read_ms;       /* a replica that has not delivered for so long gets a rival; 0:
+                                     500; below 0: never */
     uint64_t seed;                /* of the client id and the jitter; 0: from the kernel */
     bool no_local_files;          /* never read through a passed descriptor (tests, benches) */
 };
@@ -284,6 +286,8 @@ struct dfs_reader_totals {
     uint64_t local_bytes;  /* through a passed descriptor */
     uint64_t remote_bytes; /* over HTTP */
     uint64_t failovers;    /* times another replica had to be asked */
+    uint64_t hedges;       /* times one was asked because the first was slow */
+    uint64_t hedge_wins;   /* ... and was faster in the end */
 };
 
 struct dfs_reader_totals dfs_reader_totals(const struct dfs_reader *reader);

@@ -12,6 +12,7 @@
 
 struct condition;
 struct http_client;
+struct http_fetcher;
 struct mutex;
 struct rpc_channel;
 struct rpc_client;
@@ -25,6 +26,8 @@ enum {
     DFS_LEASE_GUESS_MS = 3000, /* until the namenode has told how long a lease lasts */
     DFS_EXCLUDED_MAX = 64,     /* nodes one writer avoids at a time */
     DFS_EXCLUDED_MS = 30 * 1000,
+    DFS_HEDGED_READ_MS = 500,
+    DFS_FETCHERS_MAX = 8, /* kept, with their connections */
     DFS_ABANDON_MS = 5000 /* for giving up a file when its writer is closed */
 };
 
@@ -33,6 +36,7 @@ struct dfs {
     struct slice host;
     int64_t deadline_ms;
     int64_t call_timeout_ms;
+    int64_t hedged_read_ms; /* below 0: never */
     bool no_local_files;
     uint64_t client_id;
     atomic_ullong request_id;
@@ -44,6 +48,8 @@ struct dfs {
     struct condition *condition; /* cancelled, or the lease thread has something new to do */
     char token[LIMIT_TOKEN_BYTES + 1];
     struct rng rng;
+    struct http_fetcher *fetchers[DFS_FETCHERS_MAX]; /* not in use */
+    size_t fetchers_count;
     bool is_cancelled;
     bool is_closing;
     size_t writers_open;
@@ -90,6 +96,37 @@ MUST_USE enum status dfs_lease_hold(struct dfs *dfs, struct error *reterr_error)
 void dfs_lease_release(struct dfs *dfs);
 /* Ends the thread. */
 void dfs_lease_close(struct dfs *dfs);
+
+/* --- race.c: bytes from the replica that delivers first ------------------------------------------
+ */
+struct dfs_bad_nodes {
+    uint64_t ids[LIMIT_REPLICAS];
+    size_t count;
+};
+
+struct dfs_range {
+    const struct dfs_located_block *block;
+    uint64_t offset; /* of a chunk, in the block */
+    size_t length;   /* to the end of a chunk */
+    uint8_t *to;
+    struct dfs_bad_nodes *bad; /* whose replicas are not asked; grows */
+    size_t *preferred;         /* the replica that is asked first; the winner in the end */
+};
+
+/* Tells the namenode, and remembers it. */
+void dfs_report_corrupt(struct dfs *dfs,
+                        uint64_t block_id,
+                        struct dfs_bad_nodes *bad,
+                        uint64_t node_id);
+bool dfs_node_is_bad(const struct dfs_bad_nodes *bad, uint64_t node_id);
+/*
+ * Fetches and verifies. ERR_UNAVAILABLE, ERR_CORRUPT (all replicas are) and ERR_UNAUTHENTICATED
+ * name what each replica said; ERR_CANCELLED.
+ */
+MUST_USE enum status dfs_fetch_range(struct dfs *dfs,
+                                     const struct dfs_range *range,
+                                     struct dfs_reader_totals *totals,
+                                     struct error *reterr_error);
 
 /* --- source.c: one block, wherever its bytes are -------------------------------------------------
  */

@@ -5,6 +5,7 @@ dfs_libdfsclient_a_SOURCES = \
 	dfs/client/internal.h \
 	dfs/client/lease.c \
 	dfs/client/namespace.c \
+	dfs/client/race.c \
 	dfs/client/reader.c \
 	dfs/client/source.c \
 	dfs/client/writer.c

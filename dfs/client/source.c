@@ -10,18 +10,15 @@
 
 #include "dfs/client/internal.h"
 #include "lib/base/check.h"
-#include "lib/base/crc32c.h"
 #include "lib/base/mem.h"
 #include "lib/model/block.h"
 #include "lib/net/fd_pass.h"
-#include "lib/net/http_client.h"
 #include "lib/os/file.h"
 
 enum {
     WINDOW_CHUNKS_MIN = 4,   /* 256 KiB */
     WINDOW_CHUNKS_MAX = 128, /* 8 MiB */
-    FD_TIMEOUT_MS = 2000,
-    CRC_TEXT_BYTES = 8
+    FD_TIMEOUT_MS = 2000
 };
 
 struct dfs_source {
@@ -34,47 +31,12 @@ struct dfs_source {
     struct dfs_spare *spare;
     uint8_t *memory; /* when nothing is mapped; at least the block's length */
     size_t memory_bytes;
-    uint8_t *is_ready;                  /* a byte for each chunk */
-    uint64_t bad_nodes[LIMIT_REPLICAS]; /* found corrupt by this source */
-    size_t bad_nodes_count;
-    size_t replica;       /* the one that served last */
-    size_t window_chunks; /* how much to fetch at once */
-    size_t window_end;    /* chunk after the last fetch */
+    uint8_t *is_ready;        /* a byte for each chunk */
+    struct dfs_bad_nodes bad; /* found corrupt by this source */
+    size_t replica;           /* the one that served last */
+    size_t window_chunks;     /* how much to fetch at once */
+    size_t window_end;        /* chunk after the last fetch */
 };
-
-/* Verifies bytes as they arrive. */
-struct fetch {
-    uint8_t *to;
-    size_t length;
-    size_t received;
-    uint32_t crc32c;
-    uint32_t announced;
-    bool is_announced;
-};
-
-static void report_corrupt(struct dfs_source *source, uint64_t node_id)
-{
-    struct dfs_report_corrupt_request request = {.block_id = source->block->block_id,
-                                                 .node_id = node_id};
-    struct arena *arena = arena_open(0);
-    const void *response = NULL;
-    /* Help for others; this reader goes on without that replica whether or not it is heard. */
-    enum status status = dfs_call_once(source->dfs, METHOD_NAMENODE_REPORT_CORRUPT, &request, arena,
-                                       source->dfs->call_timeout_ms, &response, NULL);
-    (void)status;
-    arena_close(arena);
-    if (source->bad_nodes_count < LIMIT_REPLICAS)
-        source->bad_nodes[source->bad_nodes_count++] = node_id;
-}
-
-static bool is_bad(const struct dfs_source *source, uint64_t node_id)
-{
-    for (size_t i = 0; i < source->bad_nodes_count; i++) {
-        if (source->bad_nodes[i] == node_id)
-            return true;
-    }
-    return false;
-}
 
 /* --- a replica on this host --------------------------------------------------------------------
  */
@@ -182,86 +144,13 @@ static void map_local(struct dfs_source *source)
             return;
         }
         if (status == ERR_CORRUPT)
-            report_corrupt(source, node->node_id);
+            dfs_report_corrupt(source->dfs, block->block_id, &source->bad, node->node_id);
     }
 }
 
 /* --- a replica somewhere else ------------------------------------------------------------------
  */
 
-static enum status take_data(void *user, struct slice data)
-{
-    struct fetch *fetch = user;
-    if (data.length > fetch->length - fetch->received)
-        return ERR_CORRUPT;
-    memcpy(fetch->to + fetch->received, data.data, data.length);
-    fetch->crc32c = crc32c_update(fetch->crc32c, data.data, data.length); /* while it is hot */
-    fetch->received += data.length;
-    return OK;
-}
-
-static void take_header(void *user, struct slice name, struct slice value)
-{
-    struct fetch *fetch = user;
-    if (!slice_equal_string(name, "x-millrace-crc32c") || value.length != CRC_TEXT_BYTES)
-        return;
-    char padded[BLOCK_NAME_BYTES];
-    uint64_t crc = 0;
-    (void)snprintf(padded, sizeof(padded), "00000000%.*s", SLICE_ARGS(value)); /* 16 digits */
-    fetch->is_announced =
-        block_name_parse(slice_from_string(padded), &crc) || slice_equal_string(value, "00000000");
-    fetch->announced = (uint32_t)crc;
-}
-
-static enum status fetch_from(struct dfs_source *source,
-                              const struct endpoint *node,
-                              uint64_t offset,
-                              size_t length,
-                              uint8_t *to,
-                              struct error *reterr_error)
-{
-    char name[BLOCK_NAME_BYTES];
-    char token[LIMIT_TOKEN_BYTES + 1];
-    block_name_format(source->block->block_id, name);
-    dfs_token(source->dfs, token);
-    struct arena *arena = arena_open(0);
-    struct fetch fetch = {.to = to, .length = length};
-    struct http_request_options options = {
-        .url =
-            (const char *)arena_format(
-                arena, "http://%.*s/v1/block/%s?length=%" PRIu64 "&crc32c=%08" PRIx32,
-                SLICE_ARGS(node->http_address), name, source->block->length, source->block->crc32c)
-                .data,
-        .bearer = token,
-        .offset = offset,
-        .length = length,
-        .data = take_data,
-        .header = take_header,
-        .user = &fetch,
-    };
-    enum status status = http_get(source->dfs->http, &options, NULL, reterr_error);
-    arena_close(arena);
-    if (status != OK)
-        return status;
-    if (fetch.received != length)
-        return error_set(reterr_error, ERR_UNAVAILABLE, "%zu of %zu bytes came", fetch.received,
-                         length);
-    if (!fetch.is_announced || fetch.announced != fetch.crc32c) {
-        report_corrupt(source, node->node_id);
-        return error_set(reterr_error, ERR_CORRUPT, "the bytes do not match their checksum");
-    }
-    return OK;
-}
-
-/* Adds "host: why" to the sentence about all replicas. */
-static void note_failure(struct buf *failures, const struct endpoint *node, const char *why)
-{
-    enum status status = buf_append_format(failures, "%s%.*s: %s", failures->length > 0 ? "; " : "",
-                                           SLICE_ARGS(node->host), why);
-    (void)status; /* full: the first reasons are enough */
-}
-
-/* Asks the replica that served last, then the others, nearest first. */
 static enum status fetch_range(struct dfs_source *source,
                                uint64_t offset,
                                size_t length,
@@ -269,43 +158,13 @@ static enum status fetch_range(struct dfs_source *source,
                                struct dfs_reader_totals *totals,
                                struct error *reterr_error)
 {
-    const struct dfs_located_block *block = source->block;
-    struct buf failures;
-    buf_open(&failures, ERROR_TEXT_BYTES / 2);
-    enum status status = ERR_UNAVAILABLE;
-    size_t corrupt = 0;
-    for (size_t i = 0; i <= block->replicas_count; i++) {
-        size_t at = i == 0 ? source->replica : i - 1;
-        if (at >= block->replicas_count || (i > 0 && at == source->replica))
-            continue;
-        const struct endpoint *node = &block->replicas[at].node;
-        if (is_bad(source, node->node_id)) {
-            corrupt++;
-            continue;
-        }
-        struct error error = {0};
-        status = fetch_from(source, node, offset, length, to, &error);
-        if (status == OK) {
-            source->replica = at;
-            totals->remote_bytes += length;
-            buf_close(&failures);
-            return OK;
-        }
-        totals->failovers++;
-        note_failure(&failures, node, error.text);
-        if (status == ERR_CORRUPT)
-            corrupt++;
-        if (status == ERR_UNAUTHENTICATED || status == ERR_DENIED || dfs_is_cancelled(source->dfs))
-            break;
-    }
-    if (status != ERR_UNAUTHENTICATED && status != ERR_DENIED)
-        status = corrupt > 0 && corrupt >= block->replicas_count ? ERR_CORRUPT : ERR_UNAVAILABLE;
-    if (block->is_corrupt)
-        status = ERR_CORRUPT;
-    status = error_set(reterr_error, status, "no replica of block %016" PRIx64 " can be read%s%s",
-                       block->block_id, failures.length > 0 ? ": " : "", buf_string(&failures));
-    buf_close(&failures);
-    return status;
+    struct dfs_range range = {.block = source->block,
+                              .offset = offset,
+                              .length = length,
+                              .to = to,
+                              .bad = &source->bad,
+                              .preferred = &source->replica};
+    return dfs_fetch_range(source->dfs, &range, totals, reterr_error);
 }
 
 /* --- chunks ------------------------------------------------------------------------------------
@@ -337,8 +196,9 @@ static enum status need_mapped(struct dfs_source *source,
         if (block_chunk_is_good(&source->sidecar, i, slice_make(chunk, length))) {
             totals->local_bytes += length;
         } else {
-            if (!is_bad(source, source->local_node_id))
-                report_corrupt(source, source->local_node_id);
+            if (!dfs_node_is_bad(&source->bad, source->local_node_id))
+                dfs_report_corrupt(source->dfs, source->block->block_id, &source->bad,
+                                   source->local_node_id);
             totals->failovers++;
             enum status status = fetch_range(source, (uint64_t)i * BLOCK_CHUNK_BYTES, length, chunk,
                                              totals, reterr_error);
