@@ -50,6 +50,7 @@ bin_PROGRAMS += bin/mrfs
 bin_mrfs_SOURCES = \
 	cli/mrfs.c \
 	cli/mrfs.h \
+	cli/mrfs_append.c \
 	cli/mrfs_change.c \
 	cli/mrfs_cp.c \
 	cli/mrfs_find.c \
@@ -61,12 +62,15 @@ bin_mrfs_SOURCES = \
 	cli/mrfs_put.c \
 	cli/mrfs_read.c \
 	cli/mrfs_stat.c \
+	cli/mrfs_text.c \
 	cli/mrfs_transfer.c \
 	cli/mrfs_transfer.h \
 	cli/mrfs_transfer_file.c \
+	cli/mrfs_trash.c \
+	cli/mrfs_trash.h \
 	cli/mrfs_usage.c \
 	cli/mrfs_verbs.c
-bin_mrfs_LDADD = cli/libcli.a $(DFS_CLIENT_LIBS)
+bin_mrfs_LDADD = cli/libcli.a $(DFS_CLIENT_LIBS) $(ZLIB_LIBS)
 
 noinst_LIBRARIES += cli/libmrsubmit.a
 cli_libmrsubmit_a_SOURCES = \

@@ -182,9 +182,19 @@ void mrfs_mkdir(struct mrfs *mrfs);
 void mrfs_mv(struct mrfs *mrfs);
 void mrfs_rm(struct mrfs *mrfs);
 void mrfs_rmdir(struct mrfs *mrfs);
+void mrfs_touch(struct mrfs *mrfs);
 void mrfs_touchz(struct mrfs *mrfs);
 void mrfs_chmod(struct mrfs *mrfs);
 void mrfs_chown(struct mrfs *mrfs);
 void mrfs_chgrp(struct mrfs *mrfs);
+
+/* --- mrfs_append.c, mrfs_trash.c, mrfs_text.c ---------------------------------------------------
+ */
+void mrfs_append_to_file(struct mrfs *mrfs);
+void mrfs_truncate(struct mrfs *mrfs);
+void mrfs_concat(struct mrfs *mrfs);
+void mrfs_setrep(struct mrfs *mrfs);
+void mrfs_expunge(struct mrfs *mrfs);
+void mrfs_text(struct mrfs *mrfs);
 
 #endif

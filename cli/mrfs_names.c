@@ -6,7 +6,8 @@
 #include <string.h>
 
 #include "cli/file_mode.h"
-#include "cli/mrfs.h"
+#include "cli/file_text.h"
+#include "cli/mrfs_trash.h"
 #include "lib/model/path.h"
 #include "lib/os/clock.h"
 
@@ -110,7 +111,7 @@ static void remove_path(struct mrfs *mrfs, struct slice path, void *user)
     struct error error = {OK, ""};
     struct dfs_file_status found;
     bool is_recursive = mrfs_has(mrfs, 'r');
-    (void)user;
+    const bool *is_trash_on = user;
     enum status status = OK;
     if (path_is_root(path))
         status = error_set(&error, ERR_INVALID, "the root is not removed");
@@ -121,7 +122,9 @@ static void remove_path(struct mrfs *mrfs, struct slice path, void *user)
         status = error_set(&error, ERR_IS_DIRECTORY, "is a directory; -r removes it");
     if (is_directory && is_recursive && mrfs_has(mrfs, KEY_SAFELY) && !may_remove(mrfs, path))
         return;
-    if (status == OK)
+    if (status == OK && *is_trash_on && !mrfs_trash_holds(mrfs, path))
+        status = mrfs_trash_move(mrfs, path, &error);
+    else if (status == OK)
         status = dfs_delete(mrfs->dfs, path, is_recursive, &error);
     if (status == ERR_NOT_FOUND && mrfs_has(mrfs, 'f'))
         return;
@@ -131,8 +134,10 @@ static void remove_path(struct mrfs *mrfs, struct slice path, void *user)
 
 void mrfs_rm(struct mrfs *mrfs)
 {
+    bool is_trash_on = false;
     mrfs->is_nothing_fine = mrfs_has(mrfs, 'f');
-    mrfs_each(mrfs, 0, mrfs->words.count, remove_path, NULL);
+    if (mrfs_has(mrfs, KEY_SKIP_TRASH) || mrfs_trash_open(mrfs, &is_trash_on))
+        mrfs_each(mrfs, 0, mrfs->words.count, remove_path, &is_trash_on);
 }
 
 static void remove_directory(struct mrfs *mrfs, struct slice path, void *user)
@@ -160,8 +165,56 @@ void mrfs_rmdir(struct mrfs *mrfs)
     mrfs_each(mrfs, 0, mrfs->words.count, remove_directory, NULL);
 }
 
-/* --- touchz ------------------------------------------------------------------------------------
+/* --- touch, touchz -----------------------------------------------------------------------------
  */
+
+/* -a or -m: only that time. */
+static enum status set_times(struct mrfs *mrfs,
+                             struct slice path,
+                             uint64_t wall_ms,
+                             struct error *reterr_error)
+{
+    bool is_accessed = mrfs_has(mrfs, 'a');
+    bool is_modified = mrfs_has(mrfs, 'm');
+    if (is_accessed == is_modified)
+        return dfs_set_times(mrfs->dfs, path, &wall_ms, &wall_ms, reterr_error);
+    return dfs_set_times(mrfs->dfs, path, is_modified ? &wall_ms : NULL,
+                         is_accessed ? &wall_ms : NULL, reterr_error);
+}
+
+static void touch_path(struct mrfs *mrfs, struct slice path, const uint64_t *wall_ms)
+{
+    struct error error = {OK, ""};
+    struct dfs_file_status found;
+    struct dfs_create_options options = {.permission = 0644};
+    enum status status = dfs_get_status(mrfs->dfs, path, mrfs->arena, &found, &error);
+    bool is_new = status == ERR_NOT_FOUND;
+    if (is_new && mrfs_has(mrfs, 'c'))
+        return;
+    if (is_new)
+        status = dfs_write_file(mrfs->dfs, path, (struct slice){0}, &options, NULL, &error);
+    if (status == OK && (!is_new || wall_ms != NULL))
+        status =
+            set_times(mrfs, path, wall_ms != NULL ? *wall_ms : (uint64_t)clock_wall_ms(), &error);
+    if (status != OK)
+        mrfs_complain(mrfs, path, status, error.text);
+}
+
+void mrfs_touch(struct mrfs *mrfs)
+{
+    uint64_t wall_ms = 0;
+    bool has_time = mrfs_has(mrfs, 't');
+    struct slice text = slice_from_string(mrfs->words.values['t']);
+    if (has_time && !file_text_parse_time(text, &wall_ms)) {
+        mrfs_complain(mrfs, text, ERR_INVALID, "a time is yyyyMMdd:HHmmss, in UTC");
+        return;
+    }
+    for (size_t i = 0; i < mrfs->words.count; i++) {
+        struct slice path;
+        if (mrfs_path(mrfs, mrfs->words.arguments[i], &path))
+            touch_path(mrfs, path, has_time ? &wall_ms : NULL);
+    }
+}
 
 void mrfs_touchz(struct mrfs *mrfs)
 {

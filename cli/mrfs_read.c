@@ -8,10 +8,12 @@
 #include "cli/mrfs_transfer.h"
 #include "lib/base/crc32c.h"
 #include "lib/model/path.h"
+#include "lib/os/clock.h"
 #include "lib/os/file.h"
 
 enum {
-    PART_BYTES = 1024 /* what head and tail show */
+    PART_BYTES = 1024, /* what head and tail show */
+    FOLLOW_MS = 500
 };
 
 /* --- cat, head, tail ---------------------------------------------------------------------------
@@ -21,6 +23,34 @@ struct part {
     uint64_t bytes;
     bool is_end;
 };
+
+/*
+ * Prints what is appended, until the file is gone, is another one, or shrinks. Half a second is
+ * what a person does not notice.
+ */
+static enum status follow(struct mrfs *mrfs,
+                          struct slice path,
+                          const struct dfs_file_status *begin,
+                          struct error *reterr_error)
+{
+    uint64_t printed = begin->length;
+    enum status status = OK;
+    while (status == OK && fflush(stdout) == 0) {
+        struct arena *arena = arena_open(0);
+        struct dfs_file_status found;
+        clock_sleep_until_ms(clock_monotonic_ms() + FOLLOW_MS);
+        status = dfs_get_status(mrfs->dfs, path, arena, &found, reterr_error);
+        if (status == OK && (found.file_id != begin->file_id || found.length < printed))
+            status = error_set(reterr_error, ERR_STALE, "was replaced or cut; start again");
+        if (status == OK && found.length > printed)
+            status = transfer_read(mrfs, path, printed, found.length - printed, NULL,
+                                   transfer_take_to_output, NULL, reterr_error);
+        if (status == OK)
+            printed = found.length;
+        arena_close(arena);
+    }
+    return status;
+}
 
 static void print_part(struct mrfs *mrfs, struct slice path, void *user)
 {
@@ -36,6 +66,8 @@ static void print_part(struct mrfs *mrfs, struct slice path, void *user)
     else
         status = transfer_read(mrfs, path, offset, part->bytes, NULL, transfer_take_to_output, NULL,
                                &error);
+    if (status == OK && mrfs_has(mrfs, 'f'))
+        status = follow(mrfs, path, &found, &error);
     if (status != OK)
         mrfs_complain(mrfs, path, status, error.text);
 }

@@ -77,6 +77,11 @@ MUST_USE enum status transfer_read(struct mrfs *mrfs,
                                    enum status (*take)(void *user, struct slice, struct error *),
                                    void *user,
                                    struct error *reterr_error);
+/* Writes all that is left of source. */
+MUST_USE enum status transfer_fill(struct file *source,
+                                   struct dfs_writer *writer,
+                                   struct transfer_progress *progress,
+                                   struct error *reterr_error);
 /* A name beside local, for what becomes local when it is whole; in arena. */
 const char *transfer_temporary(const char *local, struct arena *arena);
 /* take for transfer_read: user is ignored, a struct file. */

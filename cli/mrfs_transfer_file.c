@@ -83,10 +83,10 @@ static enum status take_to_writer(void *user, struct slice part, struct error *r
     return dfs_writer_write(user, part.data, part.length, reterr_error);
 }
 
-static enum status copy_from_local(struct file *source,
-                                   struct dfs_writer *writer,
-                                   struct transfer_progress *progress,
-                                   struct error *reterr_error)
+enum status transfer_fill(struct file *source,
+                          struct dfs_writer *writer,
+                          struct transfer_progress *progress,
+                          struct error *reterr_error)
 {
     uint8_t *piece = mem_try_array(COPY_BYTES, 1);
     if (piece == NULL)
@@ -133,7 +133,7 @@ static enum status fill(struct mrfs *mrfs,
     else
         status = file_open(text_of(transfer->source), FILE_MODE_READ, 0, &source, reterr_error);
     if (status == OK)
-        status = copy_from_local(source, writer, progress, reterr_error);
+        status = transfer_fill(source, writer, progress, reterr_error);
     file_close(source);
     return status;
 }
@@ -156,8 +156,9 @@ static enum status preserve(struct mrfs *mrfs,
     if (transfer->owner.length > 0 || transfer->group.length > 0)
         status = dfs_set_owner(mrfs->dfs, path, transfer->owner, transfer->group, reterr_error);
     if (status != OK)
-        status = error_prefix(reterr_error, status, "-p keeps the owner");
-    return status;
+        return error_prefix(reterr_error, status, "-p keeps the owner");
+    return dfs_set_times(mrfs->dfs, path, &transfer->modified_ms, &transfer->accessed_ms,
+                         reterr_error);
 }
 
 static enum status write_in(struct mrfs *mrfs,

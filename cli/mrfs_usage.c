@@ -39,9 +39,11 @@ static void add_summary_json(struct mrfs_json *json,
           message_print_json_string(path, &text) == OK &&
           buf_append_format(&text,
                             ", \"length\": %" PRIu64 ", \"space_consumed\": %" PRIu64
-                            ", \"file_count\": %" PRIu64 ", \"directory_count\": %" PRIu64 "}",
+                            ", \"file_count\": %" PRIu64 ", \"directory_count\": %" PRIu64
+                            ", \"name_quota\": %" PRIu64 ", \"space_quota\": %" PRIu64 "}",
                             summary->length, summary->space_consumed, summary->file_count,
-                            summary->directory_count) == OK);
+                            summary->directory_count, summary->name_quota,
+                            summary->space_quota) == OK);
     mrfs_json_add_text(json, buf_string(&text));
     buf_close(&text);
 }
@@ -150,26 +152,58 @@ void mrfs_df(struct mrfs *mrfs)
 /* --- count -------------------------------------------------------------------------------------
  */
 
+/* "none" and "inf" where there is no limit; less than nothing is left beyond it. */
+static void print_quota(uint64_t quota, uint64_t used, int width, int rest_width, bool is_human)
+{
+    struct cli_word limit = {"none"};
+    struct cli_word left = {"inf"};
+    if (quota > 0) {
+        bool is_over = used > quota;
+        uint64_t rest = is_over ? used - quota : quota - used;
+        struct cli_word rest_text;
+        (void)snprintf(limit.text, sizeof(limit.text), "%" PRIu64, quota);
+        (void)snprintf(rest_text.text, sizeof(rest_text.text), "%" PRIu64, rest);
+        if (is_human) {
+            limit = file_text_size(quota);
+            rest_text = file_text_size(rest);
+        }
+        (void)snprintf(left.text, sizeof(left.text), "%s%.30s", is_over ? "-" : "", rest_text.text);
+    }
+    printf("%*s %*s ", width, limit.text, rest_width, left.text);
+}
+
 static void show_count(struct mrfs *mrfs, struct slice path, void *user)
 {
     struct mrfs_json *json = user;
     struct dfs_content_summary_response summary;
+    bool has_quotas = mrfs_has(mrfs, 'q') || mrfs_has(mrfs, 'u');
     if (!summarise(mrfs, path, &summary))
         return;
     if (json->is_wanted) {
         add_summary_json(json, path, &summary);
         return;
     }
-    printf("%12s %12s %18s %.*s\n", number_text(mrfs, summary.directory_count).text,
-           number_text(mrfs, summary.file_count).text, number_text(mrfs, summary.length).text,
-           SLICE_ARGS(path));
+    if (has_quotas) {
+        uint64_t names = summary.file_count + summary.directory_count;
+        print_quota(summary.name_quota, names, 12, 15, mrfs_has(mrfs, 'h'));
+        print_quota(summary.space_quota, summary.space_consumed, 15, 15, mrfs_has(mrfs, 'h'));
+    }
+    if (!mrfs_has(mrfs, 'u'))
+        printf("%12s %12s %18s ", number_text(mrfs, summary.directory_count).text,
+               number_text(mrfs, summary.file_count).text, number_text(mrfs, summary.length).text);
+    printf("%.*s\n", SLICE_ARGS(path));
 }
 
 void mrfs_count(struct mrfs *mrfs)
 {
     struct mrfs_json json = mrfs_json_open(mrfs);
-    if (mrfs_has(mrfs, 'v') && !json.is_wanted)
-        printf("%12s %12s %18s %s\n", "DIR_COUNT", "FILE_COUNT", "CONTENT_SIZE", "PATHNAME");
+    if (mrfs_has(mrfs, 'v') && !json.is_wanted) {
+        if (mrfs_has(mrfs, 'q') || mrfs_has(mrfs, 'u'))
+            printf("%12s %15s %15s %15s ", "QUOTA", "REM_QUOTA", "SPACE_QUOTA", "REM_SPACE_QUOTA");
+        if (!mrfs_has(mrfs, 'u'))
+            printf("%12s %12s %18s ", "DIR_COUNT", "FILE_COUNT", "CONTENT_SIZE");
+        printf("PATHNAME\n");
+    }
     mrfs_each(mrfs, 0, mrfs->words.count, show_count, &json);
     mrfs_json_close(&json);
 }

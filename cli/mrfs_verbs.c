@@ -48,6 +48,27 @@ static const struct words_option part_options[] = {
     {"c", 'c', "N", "bytes to show (1024)"},
     REMOTE_OPTION,
     END_OPTIONS};
+static const struct words_option tail_options[] = {
+    {"c", 'c', "N", "bytes to show (1024)"},
+    {"f", 'f', NULL, "go on with what is appended, for ever"},
+    REMOTE_OPTION,
+    END_OPTIONS};
+static const struct words_option touch_options[] = {
+    {"a", 'a', NULL, "the time of access only"},
+    {"m", 'm', NULL, "the time of change only"},
+    {"t", 't', "TIME", "yyyyMMdd:HHmmss, UTC (now)"},
+    {"c", 'c', NULL, "make no file that is missing"},
+    END_OPTIONS};
+static const struct words_option truncate_options[] = {
+    {"w", 'w', NULL, "taken and not needed: it is done when it returns"},
+    END_OPTIONS};
+static const struct words_option setrep_options[] = {
+    {"w", 'w', NULL, "wait until there are as many copies"},
+    {"R recursive", 'R', NULL, "taken and not needed: directories are done as a whole"},
+    END_OPTIONS};
+static const struct words_option expunge_options[] = {
+    {"immediate", KEY_IMMEDIATE, NULL, "everything, however young"},
+    END_OPTIONS};
 static const struct words_option getmerge_options[] = {
     {"nl", KEY_NEWLINE, NULL, "add a newline after each file"},
     {"skip-empty-file", KEY_SKIP_EMPTY, NULL, "and none for empty files"},
@@ -77,6 +98,8 @@ static const struct words_option df_options[] = {
     END_OPTIONS};
 static const struct words_option count_options[] = {
     {"h human", 'h', NULL, "sizes as 1.5 K, 20.3 G"},
+    {"q", 'q', NULL, "quotas and what is left of them, too"},
+    {"u", 'u', NULL, "quotas only"},
     {"v", 'v', NULL, "a line of titles"},
     {"x", 'x', NULL, "taken and not needed: there are no snapshots"},
     JSON_OPTION,
@@ -113,6 +136,8 @@ static const struct words_option change_options[] = {
 static const struct words_option no_options[] = {END_OPTIONS};
 
 static const struct mrfs_command commands[] = {
+    {"appendToFile", "LOCAL... PATH", "write local files at the end of a file; \"-\" is stdin", 2, SIZE_MAX,
+     mrfs_append_to_file, no_options, WORDS_REFUSE, true},
     {"cat", "PATH...", "print files", 1, SIZE_MAX,
      mrfs_cat, cat_options, WORDS_REFUSE, false},
     {"checksum", "PATH...", "print the CRC-32C of files", 1, SIZE_MAX,
@@ -123,6 +148,8 @@ static const struct mrfs_command commands[] = {
      mrfs_chmod, change_options, WORDS_ARGUMENT, false},
     {"chown", "[OWNER][:GROUP] PATH...", "change owner and group", 2, SIZE_MAX,
      mrfs_chown, change_options, WORDS_REFUSE, false},
+    {"concat", "PATH PATH...", "move the blocks of files to the end of the first", 2, SIZE_MAX,
+     mrfs_concat, no_options, WORDS_REFUSE, false},
     {"count", "PATH...", "count directories, files and bytes", 1, SIZE_MAX,
      mrfs_count, count_options, WORDS_REFUSE, false},
     {"cp", "PATH... PATH", "copy within the filesystem", 2, SIZE_MAX,
@@ -131,6 +158,8 @@ static const struct mrfs_command commands[] = {
      mrfs_df, df_options, WORDS_REFUSE, false},
     {"du", "[PATH...]", "show bytes, bytes of all copies, and names", 0, SIZE_MAX,
      mrfs_du, du_options, WORDS_REFUSE, false},
+    {"expunge", "", "remove what is old in your trash", 0, 0,
+     mrfs_expunge, expunge_options, WORDS_REFUSE, false},
     {"find", "[PATH...] [-name P] [-iname P] [-print0]", "list what is below, by name", 0, SIZE_MAX,
      mrfs_find, no_options, WORDS_ARGUMENT, false},
     {"get copyToLocal", "PATH... [LOCAL]", "copy files and directories out; \"-\" is stdout", 1, SIZE_MAX,
@@ -157,14 +186,22 @@ static const struct mrfs_command commands[] = {
      mrfs_rm, rm_options, WORDS_REFUSE, false},
     {"rmdir", "PATH...", "remove empty directories", 1, SIZE_MAX,
      mrfs_rmdir, rmdir_options, WORDS_REFUSE, false},
+    {"setrep", "N PATH...", "change how many copies there are of files", 2, SIZE_MAX,
+     mrfs_setrep, setrep_options, WORDS_REFUSE, true},
     {"stat", "[FORMAT] PATH...", "show what is known of files", 1, SIZE_MAX,
      mrfs_stat, stat_options, WORDS_REFUSE, false},
     {"tail", "PATH...", "print the end of files", 1, SIZE_MAX,
-     mrfs_tail, part_options, WORDS_REFUSE, false},
+     mrfs_tail, tail_options, WORDS_REFUSE, false},
     {"test", "PATH", "answer a question by exit code 0 or 1", 1, 1,
      mrfs_test, test_options, WORDS_REFUSE, false},
+    {"text", "PATH...", "print files, unpacked when they are gzip", 1, SIZE_MAX,
+     mrfs_text, cat_options, WORDS_REFUSE, false},
+    {"touch", "PATH...", "change times, and make files that are missing", 1, SIZE_MAX,
+     mrfs_touch, touch_options, WORDS_REFUSE, false},
     {"touchz", "PATH...", "make empty files", 1, SIZE_MAX,
      mrfs_touchz, no_options, WORDS_REFUSE, false},
+    {"truncate", "LENGTH PATH...", "cut files to their first LENGTH bytes", 2, SIZE_MAX,
+     mrfs_truncate, truncate_options, WORDS_REFUSE, true},
 };
 
 /* clang-format on */
