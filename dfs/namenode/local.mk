@@ -9,7 +9,9 @@ dfs_libnamenodecore_a_SOURCES = \
 	dfs/namenode/core/care.h \
 	dfs/namenode/core/check.c \
 	dfs/namenode/core/children.c \
+	dfs/namenode/core/compact.c \
 	dfs/namenode/core/concat.c \
+	dfs/namenode/core/extend.h \
 	dfs/namenode/core/fsck.c \
 	dfs/namenode/core/inode.c \
 	dfs/namenode/core/lease.c \

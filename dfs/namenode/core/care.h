@@ -180,6 +180,10 @@ void namenode_node_free(struct namenode *nn, struct tracked *node);
 void namenode_block_report(struct namenode *nn, const struct dfs_block_report_request *request);
 void namenode_block_changes(struct namenode *nn, const struct dfs_block_changes_request *request);
 void namenode_unknown_expire(struct namenode *nn);
+/* The node has a block of no file. */
+void namenode_unknown_add(struct namenode *nn,
+                          struct tracked *node,
+                          const struct dfs_block_info *info);
 void namenode_unknown_drop(struct namenode *nn, struct unknown *unknown);
 /* True when at least count of the nodes reported the unknown block like this. */
 bool namenode_unknown_matches(const struct namenode *nn,

@@ -38,6 +38,8 @@ void namenode_settings_default(struct namenode_settings *ret_settings)
         .list_limit = LIMIT_LIST_PAGE,
         .ids_reserved = 1024,
         .access_time_precision_ms = 3600000,
+        .compact_runs = 16,
+        .compact_bytes_per_second = 16 * MIB,
         .lease_ms = 60000,
         .lease_hard_ms = 300000,
         .mutation_keep_ms = LIMIT_REQUESTS_REMEMBERED_MS,
@@ -128,6 +130,8 @@ enum status namenode_open(const struct namenode_settings *settings,
     namenode_racks_open(nn);
     nn->mutations = map_open();
     nn->fences = map_open();
+    nn->merges = map_u64_open();
+    nn->compact_waiting = map_u64_open();
     nn->next_id = 1;
     *ret_namenode = nn;
     return OK;
@@ -179,6 +183,7 @@ void namenode_close(struct namenode *nn)
         namenode_inode_remove(nn, nn->root);
     }
     free_memories(nn);
+    namenode_compact_close(nn);
     heap_close(&nn->timers);
     heap_close(&nn->repair_queue);
     map_close(nn->fences);
@@ -505,6 +510,7 @@ static void run_timer(struct namenode *nn, struct timer *timer)
     case TIMER_HOUSEKEEPING:
         namenode_unknown_expire(nn);
         namenode_trash_run(nn);
+        namenode_compact_run(nn);
         namenode_nodes_housekeeping(nn);
         namenode_service_housekeeping(nn);
         namenode_slow_housekeeping(nn);

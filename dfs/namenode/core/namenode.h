@@ -33,6 +33,8 @@
  *   NN-21 The sums kept by a directory with a quota equal what counting below it gives.
  *   NN-22 A file that appends has the installed file of its name beside it, whose blocks it keeps a
  *         prefix of.
+ *   NN-23 At most four merges of small blocks are under way, and a merged block is in no file until
+ *         it replaces its sources.
  *
  * Promises of the calls, beside those in dfs.proto and docs/namespace.md:
  *   - Mutations need client_id and request_id (not 0, else ERR_INVALID). A repeated pair is
@@ -99,6 +101,8 @@ struct namenode_settings {
     int64_t trash_keep_ms;       /* age at which a checkpoint of the trash goes; 0, the default:
                                     trash is nothing special */
     int64_t trash_checkpoint_ms; /* how often Current becomes one; 0: each trash_keep_ms */
+    uint32_t compact_runs;       /* so many small blocks at a file's end are merged: 16; 0: never */
+    uint64_t compact_bytes_per_second; /* of files, by all merges: 16 MiB */
     int64_t lease_ms;         /* silence after which another client may take a file over: 60,000 */
     int64_t lease_hard_ms;    /* ... after which the namenode ends it: 300,000 */
     int64_t mutation_keep_ms; /* how long results are remembered: 600,000 */

@@ -119,6 +119,12 @@ void namenode_node_heard(struct namenode *nn, struct tracked *node)
     node_apply(nn, node, TRACKED_HEARD);
     node->heard_ms = nn->now_ms;
     set_liveness_timer(nn, node);
+    if (node->has_surplus) {
+        node->has_surplus = false;
+        for (const struct list_node *at = node->replicas.first; at != NULL; at = at->next) {
+            namenode_block_review(nn, ((struct replica *)at->object)->block);
+        }
+    }
 }
 
 void namenode_node_liveness(struct namenode *nn, struct tracked *node)
@@ -339,7 +345,8 @@ void namenode_node_wake(struct namenode *nn, struct tracked *node)
 /* What waits while safe mode lasts waits (NN-8). */
 static bool has_commands(const struct namenode *nn, const struct tracked *node)
 {
-    bool has_work = node->outgoing.count > 0 || node->deletions_waiting.count > 0;
+    bool has_work = node->outgoing.count > 0 || node->deletions_waiting.count > 0 ||
+                    namenode_compact_waits(nn, node);
     return node->wants_report || (nn->mode == MODE_OPEN && has_work);
 }
 
@@ -388,8 +395,9 @@ void namenode_node_answer_held(struct namenode *nn, struct tracked *node)
     size_t deletes = node->deletions_waiting.count < nn->settings.deletes_per_heartbeat
                          ? node->deletions_waiting.count
                          : nn->settings.deletes_per_heartbeat;
-    struct dfs_datanode_command *commands = ARENA_ARRAY(
-        nn->actions->arena, struct dfs_datanode_command, 1 + node->outgoing.count + deletes);
+    struct dfs_datanode_command *commands =
+        ARENA_ARRAY(nn->actions->arena, struct dfs_datanode_command,
+                    1 + node->outgoing.count + NAMENODE_MERGES_MAX + deletes);
     size_t count = 0;
     if (node->wants_report) {
         commands[count++].kind = DATANODE_REPORT_BLOCKS;
@@ -397,6 +405,7 @@ void namenode_node_answer_held(struct namenode *nn, struct tracked *node)
     }
     if (nn->mode == MODE_OPEN) { /* NN-8 */
         add_copies(nn, node, commands, &count);
+        namenode_compact_tell(nn, node, commands, &count);
         add_deletions(nn, node, commands, &count);
     }
     namenode_timer_clear(nn, &node->held_timer);

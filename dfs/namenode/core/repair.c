@@ -222,6 +222,15 @@ static size_t count_stored_live(const struct block *block)
     return count;
 }
 
+/* A silent node may hold one too many: looked at again when it is heard. */
+static void note_silent_surplus(const struct block *block)
+{
+    for (size_t i = 0; i < block->replica_count; i++) {
+        struct tracked *node = block->replicas[i]->node;
+        node->has_surplus = node->has_surplus || node->state != TRACKED_LIVE;
+    }
+}
+
 /* Replicas on silent nodes count as good but not as surplus: they may be gone already. */
 void namenode_repair_trim(struct namenode *nn, struct block *block)
 {
@@ -230,6 +239,9 @@ void namenode_repair_trim(struct namenode *nn, struct block *block)
         struct replica *surplus = pick_surplus(block);
         CHECK(surplus != NULL);
         give_up(nn, surplus, REPLICA_SURPLUS);
+    }
+    if (namenode_block_stored(block) > wanted) {
+        note_silent_surplus(block);
     }
     if (namenode_block_good(block) < namenode_block_needed(nn, block)) {
         return;

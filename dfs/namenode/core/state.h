@@ -7,6 +7,7 @@
 
 #include "dfs/namenode/core/bucket.h"
 #include "dfs/namenode/core/care.h"
+#include "dfs/namenode/core/extend.h"
 #include "dfs/namenode/core/namenode.h"
 #include "lib/base/arena.h"
 #include "lib/base/heap.h"
@@ -281,6 +282,7 @@ struct tracked {
     uint32_t report_next_part;
     bool is_reporting;
     bool has_reported; /* in this session, fully */
+    bool has_surplus;  /* was silent when a replica too many was looked for */
     bool wants_report; /* a command is to ask for it */
     int64_t report_due_ms;
     /* Held heartbeat. */
@@ -333,9 +335,12 @@ struct namenode {
     struct children writing; /* files under construction */
     uint64_t file_count;
     uint64_t directory_count;
-    uint64_t quota_count;   /* directories that have one */
-    struct map_u64 *leases; /* by client id */
-    int64_t trash_pass_ms;  /* when the trash is looked at next, and when it is rolled */
+    uint64_t quota_count;            /* directories that have one */
+    struct map_u64 *leases;          /* by client id */
+    struct map_u64 *compact_waiting; /* by file id */
+    struct map_u64 *merges;          /* by the merged block's id */
+    int64_t compact_next_ms;
+    int64_t trash_pass_ms; /* when the trash is looked at next, and when it is rolled */
     int64_t trash_roll_ms;
 
     struct map_u64 *blocks;
@@ -500,82 +505,6 @@ struct inode *namenode_make_directory(struct namenode *nn,
 bool namenode_has_room(struct namenode *nn, size_t inodes);
 /* Removes and journals it. */
 void namenode_remove_journaled(struct namenode *nn, struct inode *inode);
-
-/* --- attributes.c: calls that change one inode ----------------------------------------- */
-
-void namenode_set_permission(struct namenode *nn, const struct dfs_set_permission_request *request);
-void namenode_set_owner(struct namenode *nn, const struct dfs_set_owner_request *request);
-void namenode_set_times(struct namenode *nn, const struct dfs_set_times_request *request);
-void namenode_set_replication(struct namenode *nn,
-                              const struct dfs_set_replication_request *request);
-void namenode_set_quota(struct namenode *nn, const struct dfs_set_quota_request *request);
-void namenode_get_server_defaults(struct namenode *nn);
-/* A reader looked the file up: its access time moves, if it is old enough. */
-void namenode_inode_accessed(struct namenode *nn, struct inode *file);
-/* False and the call failed: not 1 to the most that is allowed. */
-bool namenode_replication_is_valid(struct namenode *nn, uint32_t replication);
-
-/* --- quota.c --------------------------------------------------------------------------- */
-
-struct usage {
-    uint64_t names; /* a file under construction beside an older one of its name is none */
-    uint64_t bytes; /* every replica; pending blocks with their expected length */
-};
-
-/* Of one file, every replica counted. */
-uint64_t namenode_inode_space(const struct inode *inode);
-/* Of inode and everything below. */
-struct usage namenode_quota_usage(const struct namenode *nn, const struct inode *inode);
-/* inode with everything below has come to, or is about to leave, its parent. */
-void namenode_quota_moved(struct namenode *nn, const struct inode *inode, bool is_added);
-/* The blocks of file take so many more bytes, all replicas counted. */
-void namenode_quota_grown(struct namenode *nn, const struct inode *file, int64_t bytes);
-/* 0: none. */
-void namenode_quota_set(struct namenode *nn,
-                        struct inode *directory,
-                        uint64_t names,
-                        uint64_t bytes);
-/* The nearest directory with a quota, from inode up, itself included. NULL: none. */
-const struct inode *namenode_quota_above(const struct namenode *nn, const struct inode *inode);
-/* False and the call failed with ERR_QUOTA: so much more is too much for directory's own quota. */
-bool namenode_quota_admits(struct namenode *nn,
-                           const struct inode *directory,
-                           int64_t names,
-                           int64_t bytes);
-/* The same for all quotas from directory up, except those that hold source (NULL: none does). */
-bool namenode_quota_allows(struct namenode *nn,
-                           const struct inode *directory,
-                           const struct inode *source,
-                           int64_t names,
-                           int64_t bytes);
-
-/* --- append.c, concat.c ---------------------------------------------------------------- */
-
-void namenode_append(struct namenode *nn, const struct dfs_append_request *request);
-void namenode_reply_append(struct namenode *nn, uint64_t file_id);
-/* The file that an appending one is for. */
-struct inode *namenode_append_older(const struct namenode *nn, const struct inode *appending);
-/* Bytes before the appending file's own. */
-uint64_t namenode_append_base(const struct namenode *nn, const struct inode *appending);
-/* The blocks go to the older file, the appending one goes; journals. Returns the older one. */
-struct inode *namenode_append_finish(struct namenode *nn, struct inode *appending);
-void namenode_concat(struct namenode *nn, const struct dfs_concat_request *request);
-
-/* --- trash.c --------------------------------------------------------------------------- */
-
-/* Rolls and expires what is due. */
-void namenode_trash_run(struct namenode *nn);
-void namenode_trash_set_age(struct inode *directory, uint64_t age_ms);
-
-/* --- blocklist.c ----------------------------------------------------------------------- */
-
-/* All sealed blocks of source (it has no other) go behind those of file; sums of quotas follow. */
-void namenode_blocklist_join(struct namenode *nn, struct inode *file, struct inode *source);
-/* Replay: file has exactly these blocks; some may be of other files so far, or new. */
-void namenode_blocklist_set(struct namenode *nn,
-                            struct inode *file,
-                            const struct dfs_block_info *infos,
-                            size_t count);
 
 /* --- read.c -------------------------------------------------------------------------- */
 

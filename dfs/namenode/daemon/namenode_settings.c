@@ -51,6 +51,10 @@ const struct setting namenode_setting_rows[] = {
      "Trash older than this is deleted; 0: no trash.", 0, NAMENODE_TRASH_MS_MAX},
     {"dfs.trash_checkpoint_ms", SETTING_MS, "0",
      "How often trash is set aside to expire; 0: each trash_keep_ms.", 0, NAMENODE_TRASH_MS_MAX},
+    {"dfs.compact_runs", SETTING_U64, "16",
+     "So many small blocks at a file's end are merged; 0: never.", 0, 10000},
+    {"dfs.compact_bytes_per_second", SETTING_BYTES, "16m",
+     "Bytes of files that are merged in a second.", 1, (uint64_t)1 << 40},
     {"dfs.lease_ms", SETTING_MS, "60s",
      "Another may take over from a writer not heard of for so long.", 1, DURATION_MAX_MS},
     {"dfs.lease_hard_ms", SETTING_MS, "300s",
@@ -128,6 +132,8 @@ static void read_sizes(const struct settings *from, struct namenode_settings *to
     to->blocks_per_file_max = number_of(from, "dfs.blocks_per_file_max");
     to->inodes_max = settings_u64(from, "dfs.inodes_max");
     to->list_limit = number_of(from, "dfs.list_limit");
+    to->compact_runs = number_of(from, "dfs.compact_runs");
+    to->compact_bytes_per_second = settings_bytes(from, "dfs.compact_bytes_per_second");
     to->ids_reserved = settings_u64(from, "dfs.ids_reserved");
     to->mutations_max = settings_u64(from, "dfs.mutations_max");
     to->fences_max = settings_u64(from, "dfs.fences_max");

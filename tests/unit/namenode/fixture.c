@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/base/crc32c.h"
 #include "lib/base/mem.h"
 
 enum {
@@ -425,6 +426,34 @@ void node_says_corrupt(struct test_node *node, uint64_t block_id)
                                                      .corrupt_block_ids_count = 1});
 }
 
+static void merge_blocks(struct test_node *node, const struct dfs_datanode_command *command)
+{
+    char line[128];
+    struct dfs_block_info merged = {.block_id = command->block.block_id};
+    snprintf(line, sizeof(line), "%s: merge %zu into %" PRIu64, node->host, command->sources_count,
+             merged.block_id);
+    say(line);
+    CU_ASSERT_EQUAL_FATAL(command->sources_count, command->source_nodes_count);
+    for (size_t i = 0; i < command->sources_count; i++) {
+        const struct dfs_block_info *source = &command->sources[i];
+        CU_ASSERT_TRUE(node_has(node_by_id(command->source_nodes[i].node_id), source->block_id));
+        merged.crc32c = crc32c_combine(merged.crc32c, source->crc32c, source->length);
+        merged.length += source->length;
+    }
+    CU_ASSERT_EQUAL(merged.length, command->block.length);
+    CU_ASSERT_EQUAL(merged.crc32c, command->block.crc32c);
+    if (!node->is_obedient || !node->is_alive) {
+        return;
+    }
+    node_received(node, &merged);
+    for (size_t i = 0; i < command->targets_count; i++) {
+        struct test_node *target = node_by_id(command->targets[i].node_id);
+        if (target->is_alive && target->is_obedient) {
+            node_received(target, &merged);
+        }
+    }
+}
+
 static void follow_one(struct test_node *node, const struct dfs_datanode_command *command)
 {
     char line[128];
@@ -443,6 +472,10 @@ static void follow_one(struct test_node *node, const struct dfs_datanode_command
             change(node, &(struct dfs_block_changes_request){.deleted_block_ids = &block_id,
                                                              .deleted_block_ids_count = 1});
         }
+        return;
+    }
+    if (command->kind == DATANODE_MERGE_BLOCKS) {
+        merge_blocks(node, command);
         return;
     }
     struct test_node *target = node_by_id(command->targets[0].node_id);

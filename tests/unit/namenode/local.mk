@@ -25,6 +25,11 @@ tests_unit_namenode_test_namenode_trash_SOURCES = \
 	tests/unit/namenode/test_namenode_trash.c $(NAMENODE_FIXTURE)
 tests_unit_namenode_test_namenode_trash_LDADD = $(UNIT_LIBS) $(NAMENODE_CORE_LIBS)
 
+UNIT_TESTS += tests/unit/namenode/test_namenode_compact
+tests_unit_namenode_test_namenode_compact_SOURCES = \
+	tests/unit/namenode/test_namenode_compact.c $(NAMENODE_FIXTURE)
+tests_unit_namenode_test_namenode_compact_LDADD = $(UNIT_LIBS) $(NAMENODE_CORE_LIBS)
+
 UNIT_TESTS += tests/unit/namenode/test_namenode_nodes
 tests_unit_namenode_test_namenode_nodes_SOURCES = \
 	tests/unit/namenode/test_namenode_nodes.c $(NAMENODE_FIXTURE)

@@ -17,7 +17,7 @@ static struct fixture {
 
 /* Every field but the two names. */
 enum {
-    NUMBERS = 40
+    NUMBERS = 42
 };
 
 static void list_numbers(const struct namenode_settings *s, uint64_t *ret_numbers)
@@ -36,6 +36,8 @@ static void list_numbers(const struct namenode_settings *s, uint64_t *ret_number
         (uint64_t)s->access_time_precision_ms,
         (uint64_t)s->trash_keep_ms,
         (uint64_t)s->trash_checkpoint_ms,
+        (uint64_t)s->compact_runs,
+        (uint64_t)s->compact_bytes_per_second,
         (uint64_t)s->lease_ms,
         (uint64_t)s->lease_hard_ms,
         (uint64_t)s->mutation_keep_ms,
