@@ -1,7 +1,9 @@
 /*
  * mutation.c - results of mutations, remembered so that a retry is answered the same.
  * Owns namenode->mutations and its order, oldest first. Remembered results are journaled; they are
- * forgotten after mutation_keep_ms, or when there are mutations_max younger ones.
+ * forgotten after mutation_keep_ms on the monotonic clock, which a restart begins anew, or when
+ * there are mutations_max younger ones. Not by the wall clock: one that jumps forwards would have a
+ * repeated call executed twice.
  * Invariant: NN-11.
  */
 #include <string.h>
@@ -117,6 +119,7 @@ static void remember(struct namenode *nn,
     mutation->method = method;
     mutation->value = value;
     mutation->wall_ms = wall_ms;
+    mutation->known_ms = nn->now_ms;
     struct mutation_key key;
     CHECK(map_put(nn->mutations, make_key(&key, client_id, request_id), mutation) == NULL);
     list_append(&nn->mutation_order, &mutation->in_order, mutation);
@@ -155,10 +158,9 @@ void namenode_mutation_restore(struct namenode *nn, const struct journal_mutatio
 
 void namenode_mutation_expire(struct namenode *nn)
 {
-    uint64_t keep_ms = (uint64_t)nn->settings.mutation_keep_ms;
     while (nn->mutation_order.first != NULL) {
         struct mutation *oldest = nn->mutation_order.first->object;
-        if (oldest->wall_ms + keep_ms > nn->wall_ms) {
+        if (nn->now_ms - oldest->known_ms < nn->settings.mutation_keep_ms) {
             return;
         }
         forget(nn, oldest);

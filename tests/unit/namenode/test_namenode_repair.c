@@ -298,6 +298,30 @@ static void test_surplus__does_not_count_silent_nodes(void)
     CU_ASSERT_EQUAL(count_on_disk(block_id), 4);
 }
 
+static void test_surplus__goes_when_the_silent_node_is_heard_of_again(void)
+{
+    given_nodes(5);
+    (void)given_file("/file", 1, 3);
+    given_repairing();
+    uint64_t block_id = block_of("/file", 0);
+    struct test_node *silent = holder(block_id, 0);
+    silent->is_alive = false;
+    when_ms_pass(15000); /* stale */
+    struct dfs_block_info info = {
+        .block_id = block_id, .length = BLOCK_SIZE, .crc32c = (uint32_t)block_id};
+    for (size_t i = 0; i < f.node_count; i++) {
+        if (!node_has(&f.nodes[i], block_id)) {
+            node_received(&f.nodes[i], &info);
+            break;
+        }
+    }
+    CU_ASSERT_EQUAL(count_on_disk(block_id), 4);
+    silent->is_alive = true;
+    node_beat(silent);
+    when_ms_pass(2000);
+    CU_ASSERT_EQUAL(count_on_disk(block_id), 3);
+}
+
 static void test_racks__a_block_in_one_rack_moves_when_there_is_another(void)
 {
     (void)given_node("h1", "/r1");
@@ -503,6 +527,8 @@ static const struct unit_test tests[] = {
      "A third replica that does not come is copied.",                                                                      test_seal__a_third_replica_that_does_not_come_is_copied    },
     {"test_surplus__is_deleted_and_two_racks_are_kept",
      "Surplus replicas are deleted, two racks are kept.",                                                                  test_surplus__is_deleted_and_two_racks_are_kept            },
+    {"test_surplus__goes_when_the_silent_node_is_heard_of_again",
+     "A surplus goes when the silent node is heard of again.",                                                             test_surplus__goes_when_the_silent_node_is_heard_of_again  },
     {"test_surplus__does_not_count_silent_nodes",                   "Replicas on silent nodes are no surplus.",
      test_surplus__does_not_count_silent_nodes                                                                                                                                        },
     {"test_racks__a_block_in_one_rack_moves_when_there_is_another",

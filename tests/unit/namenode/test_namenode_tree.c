@@ -491,6 +491,21 @@ static void test_repeats__are_forgotten_after_a_while_and_beyond_the_limit(void)
     CU_ASSERT_EQUAL(call(METHOD_NAMENODE_MKDIRS, &request), ERR_EXISTS);
 }
 
+static void test_repeats__outlast_jumps_of_the_wall_clock(void)
+{
+    given_nodes(3);
+    given_directory("/a");
+    struct dfs_delete_request request = {.client_id = 1, .request_id = 1, .path = text_of("/a")};
+    CU_ASSERT_EQUAL(call(METHOD_NAMENODE_DELETE, &request), OK);
+    f.wall_ms += 86400000;
+    when_ms_pass(2000);
+    CU_ASSERT_EQUAL(call(METHOD_NAMENODE_DELETE, &request), OK);
+    when_restarted();
+    f.wall_ms -= 2 * 86400000;
+    when_ms_pass(2000);
+    CU_ASSERT_EQUAL(call(METHOD_NAMENODE_DELETE, &request), OK);
+}
+
 static void test_namespace__is_full_at_its_limit(void)
 {
     f.settings.inodes_max = 3;
@@ -597,6 +612,8 @@ static const struct unit_test tests[] = {
      "A mutation needs its ids, and they belong to one call.",                                                                test_repeats__ids_are_required_and_belong_to_one_call              },
     {"test_repeats__are_forgotten_after_a_while_and_beyond_the_limit",
      "Results are forgotten after a while and beyond the limit.",                                                             test_repeats__are_forgotten_after_a_while_and_beyond_the_limit     },
+    {"test_repeats__outlast_jumps_of_the_wall_clock",
+     "Jumps of the wall clock make nothing forgotten.",                                                                       test_repeats__outlast_jumps_of_the_wall_clock                      },
     {"test_namespace__is_full_at_its_limit",                                "A full namespace refuses new inodes.",
      test_namespace__is_full_at_its_limit                                                                                                                                                        },
     {"test_snapshot__rebuilds_everything",                                  "A snapshot rebuilds what the journal did.",
