@@ -194,7 +194,7 @@ enum datanode_local {
 };
 
 struct datanode_found {
-    uint32_t volume;
+    uint32_t volume; /* each block is named once in all volumes' lists */
     const struct dfs_block_info *blocks; /* whole, header checked */
     size_t blocks_count;
     const struct dfs_block_info *corrupt; /* quarantined, now or earlier */

@@ -164,26 +164,34 @@ static void feed(struct datanode *machine, enum datanode_local local, const void
     actions_close(&actions);
 }
 
-/*
- * A block may lie on two volumes when one of them had failed and is back. One of them is enough; it
- * is removed here, before anybody counts it.
- */
+/* What one volume holds. */
+struct volume_scan {
+    struct store *store; /* NULL: it has failed */
+    struct store_scan scan;
+    size_t double_count;
+};
+
+/* Takes those that were seen already out of the list, and from the disk; returns how many stay. */
 static size_t drop_doubles(struct map_u64 *seen,
-                           struct store *store,
+                           struct volume_scan *volume,
                            struct dfs_block_info *blocks,
                            size_t count)
 {
     size_t kept = 0;
     for (size_t i = 0; i < count; i++) {
-        if (map_u64_get(seen, blocks[i].block_id) == NULL) {
-            (void)map_u64_put(seen, blocks[i].block_id, store); /* was absent */
+        const struct volume_scan *first = map_u64_get(seen, blocks[i].block_id);
+        if (first == NULL) {
+            (void)map_u64_put(seen, blocks[i].block_id, volume); /* was absent */
             blocks[kept++] = blocks[i];
             continue;
         }
         struct error error = {0};
-        enum status status = store_delete(store, blocks[i].block_id, &error);
+        enum status status = OK;
+        if (first != volume) /* deleting removes all that the volume has of the block */
+            status = store_delete(volume->store, blocks[i].block_id, &error);
         (void)status; /* it is found again at the next start, and the first is the one served */
     }
+    volume->double_count += count - kept;
     return kept;
 }
 
@@ -196,58 +204,89 @@ static void feed_failure(struct node *node, struct datanode *machine, size_t ind
     feed(machine, DATANODE_LOCAL_VOLUME_FAILED, &failed);
 }
 
-static enum status feed_volume(struct node *node,
+static enum status scan_volume(struct node *node,
                                struct datanode *machine,
-                               struct map_u64 *seen,
                                size_t index,
+                               struct arena *arena,
+                               struct volume_scan *ret_volume,
                                struct error *reterr_error)
 {
     struct store *store;
-    struct store_scan scan;
     struct error error = {0};
-    struct arena *arena = arena_open(0);
     enum status status = volumes_store(node->volumes, index, &store, &error);
     if (status == OK)
-        status = store_scan(store, arena, &scan, &error);
-    if (status == ERR_UNSUPPORTED) {
-        arena_close(arena);
+        status = store_scan(store, arena, &ret_volume->scan, &error);
+    if (status == ERR_UNSUPPORTED)
         return error_set(reterr_error, status, "scan the blocks: %s", error.text);
-    }
-    if (status == OK && scan.unreadable_count >= BAD_READS_MAX)
-        status =
-            error_set(&error, ERR_IO, "%zu of its blocks could not be read", scan.unreadable_count);
-    if (status != OK) {
+    if (status == OK && ret_volume->scan.unreadable_count >= BAD_READS_MAX)
+        status = error_set(&error, ERR_IO, "%zu of its blocks could not be read",
+                           ret_volume->scan.unreadable_count);
+    if (status == OK)
+        ret_volume->store = store;
+    else
         feed_failure(node, machine, index, error.text);
-        arena_close(arena);
-        return OK;
-    }
-    size_t found_count = scan.blocks_count;
+    return OK;
+}
+
+static void feed_volume(struct node *node,
+                        struct datanode *machine,
+                        size_t index,
+                        const struct volume_scan *volume)
+{
     struct datanode_found found = {
         .volume = (uint32_t)index,
-        .blocks = scan.blocks,
-        .blocks_count = drop_doubles(seen, store, scan.blocks, scan.blocks_count),
-        .corrupt = scan.corrupt,
-        .corrupt_count = scan.corrupt_count,
+        .blocks = volume->scan.blocks,
+        .blocks_count = volume->scan.blocks_count,
+        .corrupt = volume->scan.corrupt,
+        .corrupt_count = volume->scan.corrupt_count,
     };
     feed(machine, DATANODE_LOCAL_BLOCKS_FOUND, &found);
-    log_event(node->log, scan.corrupt_count > 0 ? LOG_LEVEL_WARN : LOG_LEVEL_INFO, "scanned",
+    log_event(node->log, found.corrupt_count > 0 ? LOG_LEVEL_WARN : LOG_LEVEL_INFO, "scanned",
               log_text("directory", volumes_directory(node->volumes, index)),
               log_unsigned("blocks", found.blocks_count),
-              log_unsigned("corrupt", scan.corrupt_count), log_unsigned("stray", scan.stray_count),
-              log_unsigned("double", found_count - found.blocks_count));
-    arena_close(arena);
-    return OK;
+              log_unsigned("corrupt", found.corrupt_count),
+              log_unsigned("stray", volume->scan.stray_count),
+              log_unsigned("double", volume->double_count));
+}
+
+/*
+ * A block may lie on two volumes when one of them had failed and is back. One of them is enough, a
+ * good one rather than a bad one, on whichever volume each is; the others are removed before
+ * anybody counts them.
+ */
+static void choose_replicas(struct volume_scan *volumes, size_t count)
+{
+    struct map_u64 *seen = map_u64_open();
+    for (size_t i = 0; i < count; i++) {
+        struct store_scan *scan = &volumes[i].scan;
+        if (volumes[i].store != NULL)
+            scan->blocks_count = drop_doubles(seen, &volumes[i], scan->blocks, scan->blocks_count);
+    }
+    for (size_t i = 0; i < count; i++) {
+        struct store_scan *scan = &volumes[i].scan;
+        if (volumes[i].store != NULL)
+            scan->corrupt_count =
+                drop_doubles(seen, &volumes[i], scan->corrupt, scan->corrupt_count);
+    }
+    map_u64_close(seen);
 }
 
 static enum status feed_volumes(struct node *node,
                                 struct datanode *machine,
                                 struct error *reterr_error)
 {
-    struct map_u64 *seen = map_u64_open();
+    struct arena *arena = arena_open(0);
+    struct volume_scan volumes[DATANODE_VOLUMES_MAX] = {0};
+    size_t count = volumes_count(node->volumes);
     enum status status = OK;
-    for (size_t i = 0; i < volumes_count(node->volumes) && status == OK; i++)
-        status = feed_volume(node, machine, seen, i, reterr_error);
-    map_u64_close(seen);
+    for (size_t i = 0; i < count && status == OK; i++)
+        status = scan_volume(node, machine, i, arena, &volumes[i], reterr_error);
+    if (status == OK)
+        choose_replicas(volumes, count);
+    for (size_t i = 0; i < count && status == OK; i++)
+        if (volumes[i].store != NULL)
+            feed_volume(node, machine, i, &volumes[i]);
+    arena_close(arena);
     return status;
 }
 
