@@ -11,6 +11,8 @@ dfs_libdatanodecore_a_SOURCES = \
 
 noinst_LIBRARIES += dfs/libdatanodedaemon.a
 dfs_libdatanodedaemon_a_SOURCES = \
+	dfs/datanode/daemon/latency.c \
+	dfs/datanode/daemon/latency.h \
 	dfs/datanode/daemon/node.c \
 	dfs/datanode/daemon/node.h \
 	dfs/datanode/daemon/receive.c \

@@ -115,6 +115,9 @@ static void step_local(struct datanode *datanode,
                              seen->text);
         break;
     }
+    case DATANODE_LOCAL_LATENCIES:
+        datanode_latencies_told(datanode, event->data);
+        break;
     case DATANODE_LOCAL_COUNT:
     default:
         CHECK(event->effect < DATANODE_LOCAL_COUNT);
@@ -221,6 +224,7 @@ void datanode_close(struct datanode *datanode)
     map_u64_close(datanode->change_by_block);
     datanode_work_close(datanode);
     datanode_replicas_close(datanode);
+    arena_close(datanode->peers_arena);
     arena_close(datanode->arena);
     mem_free(datanode);
 }

@@ -190,6 +190,8 @@ enum datanode_local {
     DATANODE_LOCAL_BLOCK_CORRUPT,
     /* data: datanode_volume. It cannot be used any more; also before EVENT_START. */
     DATANODE_LOCAL_VOLUME_FAILED,
+    /* data: datanode_latencies. How long disks and peers took lately; now and then. */
+    DATANODE_LOCAL_LATENCIES,
     DATANODE_LOCAL_COUNT
 };
 
@@ -213,6 +215,13 @@ struct datanode_received {
         status; /* OK: in place and synced; ERR_IO: the disk failed; else the sender's fault */
     bool is_volume_failed; /* a write or sync failed: the volume is not to be trusted any more */
     struct slice text;
+};
+
+struct datanode_latencies {
+    struct dfs_latency_report node;
+    const struct dfs_latency_report *volumes; /* one for each */
+    const struct dfs_peer_latency *peers;
+    size_t peers_count;
 };
 
 /* --- the door (lib/model/machine.h) ------------------------------------------------------------

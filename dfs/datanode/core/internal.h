@@ -31,6 +31,7 @@ struct volume {
     uint32_t bad_reads;
     int64_t space_due_ms;
     uint64_t space_tag; /* of the measurement that runs; 0: none */
+    struct dfs_latency_report latency;
 };
 
 /* What the namenode has acknowledged about a replica in this session. */
@@ -120,6 +121,10 @@ struct datanode {
     struct volume volumes[DATANODE_VOLUMES_MAX];
     uint32_t volumes_count;
     uint32_t volumes_failed;
+    struct dfs_latency_report latency;
+    struct dfs_peer_latency *peers; /* in peers_arena */
+    size_t peers_count;
+    struct arena *peers_arena;
 
     struct map_u64 *pending; /* tag to struct pending */
     struct list copies_waiting;
@@ -196,6 +201,7 @@ void datanode_volume_is_full(struct datanode *datanode,
 void datanode_volume_bad_read(struct datanode *datanode,
                               struct actions *actions,
                               struct volume *volume);
+void datanode_latencies_told(struct datanode *datanode, const struct datanode_latencies *told);
 void datanode_volumes_pump(struct datanode *datanode, struct actions *actions);
 int64_t datanode_volumes_deadline_ms(const struct datanode *datanode);
 void datanode_volumes_check(const struct datanode *datanode);

@@ -83,6 +83,13 @@ static void volume_apply(struct datanode *datanode,
                    volume_state_names[from], volume_state_names[volume->state]);
 }
 
+enum {
+    LIMPING_WRITES_MIN = 8,      /* fewer say nothing */
+    LIMPING_US_MIN = 100 * 1000, /* what is faster does not limp, whatever the others do */
+    LIMPING_FACTOR = 10,         /* times the p99 of the fastest disk */
+    LIMPING_SHARE = 16           /* of the blocks it would get otherwise */
+};
+
 void datanode_volumes_open(struct datanode *datanode, const struct datanode_settings *settings)
 {
     datanode->volumes_count = settings->volumes == NULL ? 1 : (uint32_t)settings->volumes_count;
@@ -151,32 +158,51 @@ bool datanode_volumes_are_known(const struct datanode *datanode)
     return datanode->volumes_failed == datanode->volumes_count;
 }
 
+/* A disk that takes far longer than the fastest of this node for the same kind of work. */
+static bool is_limping(const struct datanode *datanode, const struct volume *volume)
+{
+    uint64_t best_us = UINT64_MAX;
+    for (uint32_t i = 0; i < datanode->volumes_count; i++) {
+        const struct volume *other = &datanode->volumes[i];
+        if (other->state == VOLUME_OPEN && other->latency.writes >= LIMPING_WRITES_MIN &&
+            other->latency.write_p99_us < best_us)
+            best_us = other->latency.write_p99_us;
+    }
+    return best_us != UINT64_MAX && volume->latency.writes >= LIMPING_WRITES_MIN &&
+           volume->latency.write_p99_us >= LIMPING_US_MIN &&
+           volume->latency.write_p99_us / LIMPING_FACTOR > best_us;
+}
+
+/* What it weighs in the lot for a block of that size. */
+static uint64_t weight_of(const struct datanode *datanode,
+                          const struct volume *volume,
+                          uint64_t bytes)
+{
+    uint64_t room = room_of(datanode, volume);
+    if (volume->state != VOLUME_OPEN || room < bytes || room == 0)
+        return 0;
+    if (!is_limping(datanode, volume))
+        return room;
+    return room / LIMPING_SHARE > 0 ? room / LIMPING_SHARE : 1;
+}
+
 /*
  * By lot, weighted with the room on each: disks fill up in step, and a new one does not get every
- * write, as it would if the emptiest were always taken.
+ * write, as it would if the emptiest were always taken. A limping disk gets few: enough to see that
+ * it has recovered.
  */
 struct volume *datanode_volume_choose(struct datanode *datanode, uint64_t bytes)
 {
     uint64_t total = 0;
-    for (uint32_t i = 0; i < datanode->volumes_count; i++) {
-        uint64_t room = room_of(datanode, &datanode->volumes[i]);
-        if (datanode->volumes[i].state == VOLUME_OPEN && room >= bytes)
-            total += room;
-    }
+    for (uint32_t i = 0; i < datanode->volumes_count; i++)
+        total += weight_of(datanode, &datanode->volumes[i], bytes);
     if (total == 0)
         return NULL;
     uint64_t lot = datanode->volumes_count == 1 ? 0 : rng_below(&datanode->rng, total);
-    for (uint32_t i = 0; i < datanode->volumes_count; i++) {
-        struct volume *volume = &datanode->volumes[i];
-        uint64_t room = room_of(datanode, volume);
-        if (volume->state != VOLUME_OPEN || room < bytes)
-            continue;
-        if (lot < room)
-            return volume;
-        lot -= room;
-    }
-    CHECK(total == 0); /* the lot lies below the sum */
-    return NULL;
+    uint32_t i = 0;
+    for (; lot >= weight_of(datanode, &datanode->volumes[i], bytes); i++)
+        lot -= weight_of(datanode, &datanode->volumes[i], bytes); /* it lies below the sum */
+    return &datanode->volumes[i];
 }
 
 /* What has come or gone since the volume was measured. */
@@ -219,6 +245,21 @@ void datanode_volume_measured(struct datanode *datanode,
     volume->space_due_ms = datanode->now_ms + datanode->settings.space_interval_ms;
     if (volume->state != VOLUME_FAILED)
         measured(datanode, actions, volume, event);
+}
+
+void datanode_latencies_told(struct datanode *datanode, const struct datanode_latencies *told)
+{
+    datanode->latency = told->node;
+    for (uint32_t i = 0; i < datanode->volumes_count; i++)
+        datanode->volumes[i].latency = told->volumes[i];
+    arena_close(datanode->peers_arena);
+    datanode->peers_arena = arena_open(0);
+    datanode->peers =
+        ARENA_ARRAY(datanode->peers_arena, struct dfs_peer_latency, told->peers_count);
+    datanode->peers_count = told->peers_count;
+    for (size_t i = 0; i < told->peers_count; i++)
+        message_copy_into(&dfs_peer_latency_type, &told->peers[i], &datanode->peers[i],
+                          datanode->peers_arena);
 }
 
 void datanode_volumes_pump(struct datanode *datanode, struct actions *actions)
@@ -296,6 +337,7 @@ struct dfs_volume_info datanode_volume_info(const struct datanode *datanode, uin
         .used_bytes = volume->used_bytes,
         .free_bytes = room_of(datanode, volume),
         .block_count = volume->block_count,
+        .latency = volume->latency,
         .failure = volume->failure,
     };
 }

@@ -358,6 +358,7 @@ static void close_node(void *state)
     stop_node(node);
     for (size_t i = 0; i < NODE_CLIENTS; i++)
         http_client_close(node->clients[i]);
+    latencies_close(node->latencies);
     volumes_close(node->volumes);
     map_u64_close(node->receives);
     condition_close(node->condition);
@@ -389,8 +390,10 @@ static enum status open_node(struct daemon *daemon,
     /* One more for each volume: a disk that does not answer holds its measurement for ever. */
     size_t workers = (size_t)settings_u64(daemon_settings(daemon), "datanode.copies_max") +
                      OTHER_JOBS + (status == OK ? volumes_count(node->volumes) : 0);
-    if (status == OK)
+    if (status == OK) {
+        node->latencies = latencies_open(volumes_count(node->volumes));
         status = open_clients(node, reterr_error);
+    }
     if (status == OK)
         status = workers_open("block", workers, &node->workers, reterr_error);
     if (status == OK)

@@ -10,6 +10,7 @@
 #include <stdatomic.h>
 
 #include "dfs/datanode/core/datanode.h"
+#include "dfs/datanode/daemon/latency.h"
 #include "dfs/datanode/daemon/volumes.h"
 #include "lib/base/map.h"
 #include "lib/model/limits.h"
@@ -38,6 +39,7 @@ struct node {
     struct shell *shell;
     struct log *log;
     struct volumes *volumes;
+    struct latencies *latencies;
     struct workers *workers;
     struct workers *tails; /* for the ends of pipelines whose writers have their answer */
     struct http_server *server;

@@ -219,7 +219,9 @@ static void push_next(struct receive *receive, struct slice data)
         return;
     int64_t begin_us = clock_monotonic_us();
     enum status status = http_put_push(receive->next, data, &receive->next_error);
-    receive->waited_us += clock_monotonic_us() - begin_us;
+    int64_t end_us = clock_monotonic_us();
+    receive->waited_us += end_us - begin_us;
+    latencies_add_peer(receive->node->latencies, receive->next_address, end_us, end_us - begin_us);
     receive->pushed_bytes += data.length;
     if (status == OK && !next_is_limping(receive))
         return;
@@ -424,7 +426,10 @@ void node_receive_handle(void *user, struct http_request *request)
         return;
     }
     /* The next node has all bytes by now and syncs while this one does. */
+    int64_t begin_us = clock_monotonic_us();
     status = store_writer_commit(receive->writer, &error);
+    int64_t end_us = clock_monotonic_us();
+    latencies_add_write(receive->node->latencies, receive->volume, end_us, end_us - begin_us);
     if (status != OK)
         log_failure(receive, status, error.text);
     struct node_synced synced = {0};

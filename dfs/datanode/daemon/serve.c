@@ -11,6 +11,7 @@
 #include "lib/daemon/daemon.h"
 #include "lib/daemon/shell.h"
 #include "lib/net/http_server.h"
+#include "lib/os/clock.h"
 #include "lib/os/file.h"
 
 enum {
@@ -89,8 +90,12 @@ static enum status stream_read(
     if (length == room && over < length)
         length -= (size_t)over;
     struct error error = {0};
+    int64_t begin_us = clock_monotonic_us();
     enum status status =
         length == 0 ? OK : store_reader_read(serving->reader, at, data, length, &error);
+    int64_t end_us = clock_monotonic_us();
+    if (length > 0)
+        latencies_add_read(serving->node->latencies, serving->volume, end_us, end_us - begin_us);
     if (status != OK)
         node_tell_corrupt(serving->node, store_reader_block(serving->reader).block_id,
                           serving->volume, status, error.text);

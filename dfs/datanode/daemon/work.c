@@ -13,6 +13,7 @@
 #include "lib/daemon/workers.h"
 #include "lib/model/limits.h"
 #include "lib/net/http_client.h"
+#include "lib/os/clock.h"
 
 enum {
     COPY_BYTES = 1024 * 1024 /* read, verified and sent at once */
@@ -151,8 +152,48 @@ static enum status save_identity(struct job *job)
     return OK;
 }
 
+struct latencies_told {
+    struct datanode_latencies data;
+    struct arena *arena;
+};
+
+static void free_latencies(void *data)
+{
+    struct latencies_told *told = data;
+    arena_close(told->arena);
+    mem_free(told);
+}
+
+/* Beside the measurement of the first volume, because that comes round anyway. */
+static void tell_latencies(struct node *node)
+{
+    struct latencies_told *told = MEM_NEW(struct latencies_told);
+    told->arena = arena_open(0);
+    int64_t now_us = clock_monotonic_us();
+    size_t count = volumes_count(node->volumes);
+    struct dfs_latency_report *volumes = ARENA_ARRAY(told->arena, struct dfs_latency_report, count);
+    for (size_t i = 0; i < count; i++)
+        volumes[i] = latencies_of_volume(node->latencies, i, now_us);
+    told->data.node = latencies_of_node(node->latencies, now_us);
+    told->data.volumes = volumes;
+    told->data.peers =
+        latencies_of_peers(node->latencies, now_us, told->arena, &told->data.peers_count);
+    shell_local(node->shell, DATANODE_LOCAL_LATENCIES, told, free_latencies);
+}
+
+static bool is_first_usable(const struct node *node, size_t volume)
+{
+    for (size_t i = 0; i < volume; i++) {
+        if (volumes_is_usable(node->volumes, i))
+            return false;
+    }
+    return true;
+}
+
 static enum status measure_space(struct job *job)
 {
+    if (is_first_usable(job->node, job->volume))
+        tell_latencies(job->node);
     struct store_space space;
     enum status status = volumes_space_get(job->node->volumes, job->volume, &space, &job->error);
     if (status != OK)

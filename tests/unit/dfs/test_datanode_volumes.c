@@ -112,6 +112,74 @@ static void test_volumes__write_that_finds_no_space_closes_the_volume_until_it_i
     EXPECT("replica 0000000000000003 RECEIVING\nanswer 3 OK\n");
 }
 
+static void when_latencies_are(const uint64_t write_p99_us[VOLUMES], uint64_t writes)
+{
+    struct dfs_latency_report volumes[VOLUMES] = {0};
+    for (size_t i = 0; i < VOLUMES; i++)
+        volumes[i] = (struct dfs_latency_report){.writes = writes, .write_p99_us = write_p99_us[i]};
+    struct dfs_peer_latency peer = {
+        .http_address = slice_from_string("127.0.0.1:7"),
+        .latency = {.writes = 3, .write_p99_us = 4}
+    };
+    struct datanode_latencies told = {
+        .node = {.reads = 5, .read_p99_us = 6},
+        .volumes = volumes,
+        .peers = &peer,
+        .peers_count = 1
+    };
+    step((struct event){.kind = EVENT_LOCAL, .effect = DATANODE_LOCAL_LATENCIES, .data = &told});
+}
+
+/* Of 200 blocks, how many the first volume gets. */
+static size_t count_on_first(void)
+{
+    static uint64_t id = 1000;
+    size_t count = 0;
+    for (int i = 0; i < 200; i++, id++) {
+        when_receive_asked(id, id);
+        count += f.answer_volume == 0;
+        when_receive_ended(id, id, ERR_CANCELLED, false);
+    }
+    return count;
+}
+
+static void test_volumes__limping_disk_gets_few_blocks(void)
+{
+    static const uint64_t limping[VOLUMES] = {900000, 20000, 30000};
+    static const uint64_t all_slow[VOLUMES] = {900000, 800000, 850000};
+    static const uint64_t all_fast[VOLUMES] = {50000, 900, 1000};
+
+    given_three_volumes();
+    CU_ASSERT_TRUE(count_on_first() > 30);
+    when_latencies_are(limping, 100);
+    size_t few = count_on_first();
+    CU_ASSERT_TRUE(few < 20);       /* a sixteenth of a third, by lot */
+    when_latencies_are(limping, 3); /* too few to tell */
+    CU_ASSERT_TRUE(count_on_first() > 30);
+    when_latencies_are(all_slow, 100);
+    CU_ASSERT_TRUE(count_on_first() > 30);
+    when_latencies_are(all_fast, 100);
+    CU_ASSERT_TRUE(count_on_first() > 30);
+}
+
+static void test_volumes__latencies_ride_on_the_heartbeat(void)
+{
+    static const uint64_t some[VOLUMES] = {1, 2, 3};
+
+    given_three_volumes();
+    when_latencies_are(some, 100);
+    when_latencies_are(some, 100); /* replaces the first */
+    struct dfs_datanode_heartbeat_response response = {0};
+    when_answered(METHOD_DATANODE_TRACKER_DATANODE_HEARTBEAT, OK, &response);
+    when_ms_pass(1000);
+    CU_ASSERT_EQUAL(f.heartbeat.latencies.reads, 5);
+    CU_ASSERT_EQUAL(f.heartbeat.latencies.read_p99_us, 6);
+    CU_ASSERT_EQUAL(f.heartbeat.volumes[2].latency.write_p99_us, 3);
+    CU_ASSERT_EQUAL_FATAL(f.heartbeat.peers_count, 1);
+    CU_ASSERT_TRUE(slice_equal_string(f.heartbeat.peers[0].http_address, "127.0.0.1:7"));
+    CU_ASSERT_EQUAL(f.heartbeat.peers[0].latency.write_p99_us, 4);
+}
+
 /* --- failing -----------------------------------------------------------------------------------
  */
 
@@ -293,6 +361,8 @@ static const struct unit_test tests[] = {
          "A block needs one volume with room for all of it."),
     TEST(test_volumes__write_that_finds_no_space_closes_the_volume_until_it_is_measured,
          "A write that finds no space closes the volume until it is measured."),
+    TEST(test_volumes__limping_disk_gets_few_blocks, "A limping disk gets few blocks."),
+    TEST(test_volumes__latencies_ride_on_the_heartbeat, "Latencies ride on the heartbeat."),
     TEST(test_volumes__failed_volume_takes_its_replicas_with_it,
          "A failed volume takes its replicas with it."),
     TEST(test_volumes__failed_volume_is_told_on_the_heartbeat,
