@@ -4,10 +4,14 @@ dfs_libnamenodecore_a_SOURCES = \
 	dfs/namenode/core/attributes.c \
 	dfs/namenode/core/block.c \
 	dfs/namenode/core/blocklist.c \
+	dfs/namenode/core/bucket.c \
+	dfs/namenode/core/bucket.h \
 	dfs/namenode/core/care.h \
 	dfs/namenode/core/check.c \
 	dfs/namenode/core/children.c \
+	dfs/namenode/core/compact.c \
 	dfs/namenode/core/concat.c \
+	dfs/namenode/core/extend.h \
 	dfs/namenode/core/fsck.c \
 	dfs/namenode/core/inode.c \
 	dfs/namenode/core/lease.c \
@@ -19,6 +23,7 @@ dfs_libnamenodecore_a_SOURCES = \
 	dfs/namenode/core/placement.c \
 	dfs/namenode/core/publish.c \
 	dfs/namenode/core/quota.c \
+	dfs/namenode/core/racks.c \
 	dfs/namenode/core/read.c \
 	dfs/namenode/core/record.c \
 	dfs/namenode/core/repair.c \
@@ -26,6 +31,7 @@ dfs_libnamenodecore_a_SOURCES = \
 	dfs/namenode/core/safemode.c \
 	dfs/namenode/core/service.c \
 	dfs/namenode/core/settings.c \
+	dfs/namenode/core/slow.c \
 	dfs/namenode/core/state.h \
 	dfs/namenode/core/states.c \
 	dfs/namenode/core/trash.c \
@@ -37,7 +43,9 @@ dfs_libnamenodedaemon_a_SOURCES = \
 	dfs/namenode/daemon/namenode_settings.c \
 	dfs/namenode/daemon/namenode_settings.h \
 	dfs/namenode/daemon/pages.c \
-	dfs/namenode/daemon/pages.h
+	dfs/namenode/daemon/pages.h \
+	dfs/namenode/daemon/racks_shell.c \
+	dfs/namenode/daemon/racks_shell.h
 
 bin_PROGRAMS += bin/mr-namenode
 bin_mr_namenode_SOURCES = dfs/namenode/daemon/main.c

@@ -75,6 +75,7 @@ struct copy_job {
     struct dfs_datanode_command *command; /* in arena */
     struct arena *arena;
     struct list_node in_list;
+    struct copy_job *next; /* asked for meanwhile: the same block to other datanodes */
 };
 
 /* One kind of call to the namenode, of which at most one is in flight. */
@@ -129,7 +130,7 @@ struct datanode {
     struct map_u64 *pending; /* tag to struct pending */
     struct list copies_waiting;
     struct list copies_running;
-    struct map_u64 *copy_jobs; /* block id to struct copy_job, waiting or running */
+    struct map_u64 *copy_jobs; /* block id to its first struct copy_job, waiting or running */
 
     char namenode_address[LIMIT_ADDRESS_BYTES + 1]; /* as it was found last */
     bool is_namenode_fixed;                         /* by the settings */

@@ -1,7 +1,7 @@
 /*
  * work.c - what the disks are to do next: copies for repair, scrubbing.
  * Owns the copy jobs, the pending effects and the scrubber's pace.
- * Invariant: DN-3 at most copies_max copies run, at most one job for a block.
+ * Invariant: DN-3 at most copies_max copies run, at most one of a block: others of it come later.
  */
 #include "dfs/datanode/core/internal.h"
 
@@ -31,12 +31,37 @@ uint64_t datanode_ask_effect(struct datanode *datanode,
 /* --- copies ------------------------------------------------------------------------------------
  */
 
+/* The next job of the same block begins to wait. */
 static void copy_job_free(struct datanode *datanode, struct copy_job *job)
 {
+    struct copy_job *next = job->next;
     (void)map_u64_remove(datanode->copy_jobs, job->block_id); /* is job */
     list_remove(&job->in_list);
     arena_close(job->arena);
     mem_free(job);
+    if (next == NULL)
+        return;
+    list_append(&datanode->copies_waiting, &next->in_list, next);
+    (void)map_u64_put(datanode->copy_jobs, next->block_id, next); /* was just removed */
+}
+
+/*
+ * Where a new job for a block goes when there is one already: behind the last of its jobs. False
+ * when one of them has the same target, or there are as many as a block can have replicas.
+ */
+static bool copy_job_chain(struct copy_job *job, struct copy_job *added)
+{
+    uint64_t target = added->command->targets[0].node_id;
+    for (size_t i = 0; i < LIMIT_REPLICAS; i++) {
+        if (job->command->targets[0].node_id == target)
+            return false;
+        if (job->next == NULL) {
+            job->next = added;
+            return true;
+        }
+        job = job->next;
+    }
+    return false;
 }
 
 static bool is_same_block(const struct dfs_block_info *left, const struct dfs_block_info *right)
@@ -59,13 +84,21 @@ void datanode_copy_asked(struct datanode *datanode,
         trace_emit(actions->trace, "copy %016" PRIx64 " refused", block_id);
         return;
     }
-    if (command->targets_count == 0 || map_u64_get(datanode->copy_jobs, block_id) != NULL ||
+    if (command->targets_count == 0 ||
         datanode->copies_waiting.count >= DATANODE_COPIES_WAITING_MAX)
         return;
+    struct copy_job *first = map_u64_get(datanode->copy_jobs, block_id);
     struct copy_job *job = MEM_NEW(struct copy_job);
     job->block_id = block_id;
     job->arena = arena_open(0);
     job->command = message_copy(&dfs_datanode_command_type, command, job->arena);
+    if (first != NULL) {
+        if (!copy_job_chain(first, job)) {
+            arena_close(job->arena);
+            mem_free(job);
+        }
+        return;
+    }
     list_append(&datanode->copies_waiting, &job->in_list, job);
     (void)map_u64_put(datanode->copy_jobs, block_id, job); /* was absent */
 }
@@ -251,10 +284,10 @@ void datanode_work_check(const struct datanode *datanode)
 void datanode_work_close(struct datanode *datanode)
 {
     struct copy_job *job;
-    while ((job = list_pop(&datanode->copies_waiting)) != NULL)
-        copy_job_free(datanode, job);
     while ((job = list_pop(&datanode->copies_running)) != NULL)
         copy_job_free(datanode, job);
+    while ((job = list_pop(&datanode->copies_waiting)) != NULL)
+        copy_job_free(datanode, job); /* the next ones of its block wait, then */
     map_u64_close(datanode->copy_jobs);
     size_t cursor = 0;
     void *pending;

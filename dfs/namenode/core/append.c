@@ -136,5 +136,6 @@ struct inode *namenode_append_finish(struct namenode *nn, struct inode *appendin
     file->modified_ms = nn->wall_ms;
     namenode_record_inode(nn, file);
     namenode_remove_journaled(nn, appending);
+    namenode_compact_consider(nn, file);
     return file;
 }

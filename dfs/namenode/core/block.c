@@ -165,6 +165,7 @@ void namenode_block_review(struct namenode *nn, struct block *block)
         return;
     }
     namenode_repair_trim(nn, block);
+    namenode_repair_cancel(nn, block);
     int64_t key = 0;
     if (namenode_repair_needs(nn, block, &key)) {
         namenode_repair_queue(nn, block);

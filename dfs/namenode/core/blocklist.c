@@ -33,6 +33,52 @@ void namenode_blocklist_join(struct namenode *nn, struct inode *file, struct ino
     namenode_quota_grown(nn, file, (int64_t)(bytes * file->replication));
 }
 
+/* Its replicas are of no file from now on, which deletes them when readers had time to notice. */
+static void forget_gently(struct namenode *nn, struct block *block)
+{
+    struct dfs_block_info info = {
+        .block_id = block->id, .length = block->length, .crc32c = block->crc32c};
+    struct tracked *nodes[LIMIT_REPLICAS];
+    size_t count = 0;
+    while (block->replica_count > 0) {
+        struct replica *replica = block->replicas[block->replica_count - 1];
+        bool is_there = replica->state == REPLICA_STORED || replica->state == REPLICA_CORRUPT;
+        if (is_there && count < LIMIT_REPLICAS) { /* more are found by the next full report */
+            nodes[count++] = replica->node;
+        }
+        namenode_replica_drop(nn, replica);
+    }
+    nn->sealed_count--;
+    namenode_block_forget(nn, block);
+    for (size_t i = 0; i < count; i++) {
+        namenode_unknown_add(nn, nodes[i], &info);
+    }
+}
+
+void namenode_blocklist_replace(struct namenode *nn, struct inode *file, size_t first, size_t count)
+{
+    size_t last = file->block_count - 1;
+    CHECK(file->sealed_count == file->block_count);
+    CHECK(first + count <= last);
+    struct block *merged = file->blocks[last];
+    for (size_t i = first; i < first + count; i++) {
+        struct block *block = file->blocks[i];
+        file->length -= block->length;
+        namenode_quota_grown(nn, file, -(int64_t)(block->length * file->replication));
+        forget_gently(nn, block);
+    }
+    size_t to = first;
+    file->blocks[to++] = merged;
+    for (size_t from = first + count; from < last; from++) {
+        file->blocks[to++] = file->blocks[from];
+    }
+    file->block_count = to;
+    file->sealed_count = to;
+    for (size_t i = first; i < to; i++) {
+        file->blocks[i]->index = (uint32_t)i;
+    }
+}
+
 /* --- replay -------------------------------------------------------------------------- */
 
 /* Leaves a hole; close_holes follows. */

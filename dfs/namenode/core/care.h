@@ -1,6 +1,6 @@
 /*
- * care.h - what the namenode's files that care for datanodes and replicas offer each other: service
- * of nodes. Private to this folder; included by state.h.
+ * care.h - what the namenode's files that care for datanodes and replicas offer each other. Private
+ * to this folder; included by state.h.
  */
 #ifndef MILLRACE_DFS_NAMENODE_CORE_CARE_H
 #define MILLRACE_DFS_NAMENODE_CORE_CARE_H
@@ -9,13 +9,16 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "lib/base/slice.h"
 #include "lib/base/transition.h"
 #include "lib/model/messages.h"
 
 struct block;
+struct event;
 struct namenode;
 struct replica;
 struct tracked;
+struct unknown;
 
 /* --- service.c: datanodes that are to go, or to be away for a while ------------------ */
 
@@ -52,5 +55,141 @@ void namenode_node_forget(struct namenode *nn, struct tracked *node);
 /* Counts the replicas without which blocks have too few (tracked->left_count). */
 void namenode_service_count_left(struct block *block, bool is_short);
 void namenode_service_uncount(struct replica *replica);
+
+/* --- racks.c ------------------------------------------------------------------------- */
+
+struct rack_table;
+
+void namenode_racks_open(struct namenode *nn);
+void namenode_racks_close(struct namenode *nn);
+/* Where a datanode belongs that says it is in the rack said (empty: it does not know). */
+struct slice namenode_rack_of(const struct namenode *nn,
+                              const struct endpoint *endpoint,
+                              struct slice said);
+/* Has the script asked for a host, unless its answer is known or awaited. */
+void namenode_rack_ask(struct namenode *nn, struct slice host);
+bool namenode_rack_name_is_valid(struct slice rack);
+void namenode_refresh_nodes(struct namenode *nn);
+void namenode_racks_effect_done(struct namenode *nn, const struct event *event);
+/* Answers the call that waits for the table. */
+void namenode_racks_stop(struct namenode *nn);
+
+/* --- slow.c -------------------------------------------------------------------------- */
+
+/* Finds the datanodes that are slower than the others, now and then. */
+void namenode_slow_housekeeping(struct namenode *nn);
+
+/* --- safemode.c ---------------------------------------------------------------------- */
+
+/* Ends safe mode when enough blocks have been found, unless it was entered by hand. */
+void namenode_review_safe_mode(struct namenode *nn);
+void namenode_set_safe_mode(struct namenode *nn, const struct dfs_set_safe_mode_request *request);
+/* A sentence from the step's arena: what safe mode is waiting for; empty when it is over. */
+struct slice namenode_safe_mode_reason(const struct namenode *nn);
+
+/* --- fsck.c -------------------------------------------------------------------------- */
+
+void namenode_check_files(struct namenode *nn, const struct dfs_check_files_request *request);
+
+/* --- repair.c ------------------------------------------------------------------------ */
+
+/* True when a copy beyond those under way is needed; ret_key: smaller is more urgent. */
+bool namenode_repair_needs(const struct namenode *nn, const struct block *block, int64_t *ret_key);
+/* True when its replicas are all in one rack though there is another. */
+bool namenode_block_is_misplaced(const struct namenode *nn, const struct block *block);
+/* The replicas that stay, stored or expected, leaving out without (may be NULL). */
+bool namenode_block_is_in_one_rack(const struct block *block, const struct replica *without);
+void namenode_repair_queue(struct namenode *nn, struct block *block);
+void namenode_repair_unqueue(struct namenode *nn, struct block *block);
+void namenode_repair_start(struct namenode *nn);
+/* Forgets the queue and takes back the copies nobody was told of: safe mode begins. */
+void namenode_repair_stop(struct namenode *nn);
+void namenode_repair_review_all(struct namenode *nn);
+void namenode_repair_unpark(struct namenode *nn);
+/* Takes back copies that are not needed any more and that nobody was told of. */
+void namenode_repair_cancel(struct namenode *nn, struct block *block);
+/* Has a block copied; the caller has chosen the nodes. Counts against the nodes' rates. */
+struct replica *namenode_copy_start(struct namenode *nn,
+                                    struct block *block,
+                                    struct tracked *source,
+                                    struct tracked *target);
+/* Starts as many copies as caps and nodes allow. */
+void namenode_repair_run(struct namenode *nn);
+/* Gives up the replicas beyond the wanted count, and corrupt ones that are replaced. */
+void namenode_repair_trim(struct namenode *nn, struct block *block);
+
+/* --- placement.c --------------------------------------------------------------------- */
+
+struct placement {
+    struct slice writer_host; /* empty: nowhere special */
+    uint64_t block_bytes;
+    const uint64_t *excluded; /* node ids */
+    size_t excluded_count;
+    const struct block *block; /* its replicas' nodes are taken; NULL: a new block */
+    bool is_copy;              /* nodes at their cap of incoming copies are left out */
+};
+
+/*
+ * Chooses up to count nodes into ret_nodes; returns how many. The first on the writer's host (else
+ * on its rack), the second on another rack, the third on the second's, further ones in racks that
+ * have fewer than (replicas - 1) / racks + 2; live before stale ones, and of these neither slow nor
+ * overloaded ones before others, unless only these are in another rack; less busy before busier
+ * ones; never excluded, lost, full ones or those not in service.
+ */
+size_t namenode_placement_choose(struct namenode *nn,
+                                 const struct placement *placement,
+                                 size_t count,
+                                 struct tracked **ret_nodes);
+
+/* --- nodes.c ------------------------------------------------------------------------- */
+
+void namenode_register_datanode(struct namenode *nn,
+                                const struct dfs_register_datanode_request *request);
+void namenode_heartbeat(struct namenode *nn, const struct dfs_datanode_heartbeat_request *request);
+void namenode_node_wake(struct namenode *nn, struct tracked *node);
+/* Answers held heartbeats of nodes that have something to be told. */
+void namenode_nodes_flush(struct namenode *nn);
+void namenode_node_answer_held(struct namenode *nn, struct tracked *node);
+void namenode_node_liveness(struct namenode *nn, struct tracked *node);
+void namenode_nodes_excuse(struct namenode *nn, int64_t pause_ms);
+void namenode_nodes_housekeeping(struct namenode *nn);
+bool namenode_node_is_usable(const struct tracked *node);
+/* Holds nothing: not seen since the start, or given up. */
+bool namenode_node_is_gone(const struct tracked *node);
+/* The node of the endpoint, ABSENT when it is new; has this endpoint. */
+struct tracked *namenode_node_remember(struct namenode *nn, const struct endpoint *endpoint);
+/* Puts it into the rack where it belongs now, its replicas with it; journals. False: it was there.
+ */
+bool namenode_node_place(struct namenode *nn, struct tracked *node);
+/* Changes node->service, and with it the counts of its rack and its liveness timer. */
+void namenode_node_set_service(struct namenode *nn, struct tracked *node, int service);
+/* The node of a message of DatanodeTracker; NULL: refused already. */
+struct tracked *namenode_node_find(struct namenode *nn, uint64_t node_id, uint64_t session);
+void namenode_node_heard(struct namenode *nn, struct tracked *node);
+/* Tells node to delete a block; nothing happens in safe mode or for ids above the reserved range.
+ */
+void namenode_node_delete(struct namenode *nn, struct tracked *node, uint64_t block_id);
+/* The node no longer has the block. */
+void namenode_node_deleted(struct namenode *nn, struct tracked *node, uint64_t block_id);
+/* Forgets what it holds; the blocks are reviewed unless everything ends. */
+void namenode_node_clear(struct namenode *nn, struct tracked *node, bool is_closing);
+void namenode_node_free(struct namenode *nn, struct tracked *node);
+
+/* --- report.c ------------------------------------------------------------------------ */
+
+void namenode_block_report(struct namenode *nn, const struct dfs_block_report_request *request);
+void namenode_block_changes(struct namenode *nn, const struct dfs_block_changes_request *request);
+void namenode_unknown_expire(struct namenode *nn);
+/* The node has a block of no file. */
+void namenode_unknown_add(struct namenode *nn,
+                          struct tracked *node,
+                          const struct dfs_block_info *info);
+void namenode_unknown_drop(struct namenode *nn, struct unknown *unknown);
+/* True when at least count of the nodes reported the unknown block like this. */
+bool namenode_unknown_matches(const struct namenode *nn,
+                              const struct dfs_block_info *info,
+                              const uint64_t *node_ids,
+                              size_t node_count,
+                              size_t count);
 
 #endif

@@ -284,6 +284,7 @@ void namenode_check(const struct namenode *nn)
     check_nodes(nn);
     expect(!nn->is_repairing || nn->mode == MODE_OPEN, "NN-8");
     expect(!nn->is_safe_manual || nn->mode == MODE_SAFE, "NN-8");
+    namenode_compact_check(nn, expect);
     expect(map_count(nn->mutations) == nn->mutation_order.count, "NN-11");
     expect(nn->mutation_order.count <= nn->settings.mutations_max, "NN-11");
     expect(map_count(nn->fences) == nn->fence_order.count, "NN-11");

@@ -113,6 +113,7 @@ static void join(struct namenode *nn, const struct concat *concat)
             touched = parent;
         }
     }
+    namenode_compact_consider(nn, target);
 }
 
 void namenode_concat(struct namenode *nn, const struct dfs_concat_request *request)

@@ -19,7 +19,8 @@ enum {
     MS_MAX = 1000000000, /* of a duration setting: eleven days */
 };
 
-#define MIB ((uint64_t)1 << 20)
+#define MIB      ((uint64_t)1 << 20)
+#define RATE_MAX ((uint64_t)1 << 40) /* bytes per second: a terabyte */
 
 void namenode_settings_default(struct namenode_settings *ret_settings)
 {
@@ -37,6 +38,8 @@ void namenode_settings_default(struct namenode_settings *ret_settings)
         .list_limit = LIMIT_LIST_PAGE,
         .ids_reserved = 1024,
         .access_time_precision_ms = 3600000,
+        .compact_runs = 16,
+        .compact_bytes_per_second = 16 * MIB,
         .lease_ms = 60000,
         .lease_hard_ms = 300000,
         .mutation_keep_ms = LIMIT_REQUESTS_REMEMBERED_MS,
@@ -52,6 +55,12 @@ void namenode_settings_default(struct namenode_settings *ret_settings)
         .repair_start_ms = 30000,
         .repair_retry_ms = 5000,
         .maintenance_min_replicas = 1,
+        .repair_bytes_per_second = 1024 * MIB,
+        .repair_node_bytes_per_second = 256 * MIB,
+        .slow_factor = 5,
+        .slow_floor_us = 50000,
+        .slow_samples_min = 20,
+        .slow_keep_ms = 60000,
         .copies_per_node = 2,
         .copy_timeout_ms = 120000,
         .pipeline_wait_ms = 10000,
@@ -71,6 +80,7 @@ static bool durations_are_valid(const struct namenode_settings *settings)
         settings->report_interval_ms, settings->repair_retry_ms,
         settings->copy_timeout_ms,    settings->pipeline_wait_ms,
         settings->unknown_grace_ms,   settings->delete_retry_ms,
+        settings->slow_keep_ms,
     };
     for (size_t i = 0; i < sizeof(durations) / sizeof(durations[0]); i++) {
         if (durations[i] < 1 || durations[i] > MS_MAX) {
@@ -110,13 +120,18 @@ enum status namenode_open(const struct namenode_settings *settings,
     nn->interned_names = map_open();
     nn->settings.superuser = namenode_intern(nn, settings->superuser);
     nn->settings.supergroup = namenode_intern(nn, settings->supergroup);
+    nn->settings.rack_table = namenode_intern(nn, settings->rack_table);
+    nn->settings.rack_script = namenode_intern(nn, settings->rack_script);
     nn->inodes = map_u64_open();
     nn->leases = map_u64_open();
     nn->blocks = map_u64_open();
     nn->nodes = map_u64_open();
     nn->racks = map_open();
+    namenode_racks_open(nn);
     nn->mutations = map_open();
     nn->fences = map_open();
+    nn->merges = map_u64_open();
+    nn->compact_waiting = map_u64_open();
     nn->next_id = 1;
     *ret_namenode = nn;
     return OK;
@@ -168,11 +183,13 @@ void namenode_close(struct namenode *nn)
         namenode_inode_remove(nn, nn->root);
     }
     free_memories(nn);
+    namenode_compact_close(nn);
     heap_close(&nn->timers);
     heap_close(&nn->repair_queue);
     map_close(nn->fences);
     map_close(nn->mutations);
     map_close(nn->racks);
+    namenode_racks_close(nn);
     map_u64_close(nn->nodes);
     map_u64_close(nn->blocks);
     map_u64_close(nn->leases);
@@ -274,6 +291,7 @@ static void start(struct namenode *nn)
         namenode_timer_set(nn, &lease->timer, lease->due_ms);
     }
     namenode_mutation_expire(nn);
+    nn->repair_timer.kind = TIMER_REPAIR;
     nn->housekeeping.kind = TIMER_HOUSEKEEPING;
     namenode_timer_set(nn, &nn->housekeeping, nn->now_ms + housekeeping_ms(nn));
     namenode_review_safe_mode(nn);
@@ -415,6 +433,9 @@ static bool dispatch_admin(struct namenode *nn, const struct event *event)
     case METHOD_NAMENODE_SET_SAFE_MODE:
         namenode_set_safe_mode(nn, event->message);
         return true;
+    case METHOD_NAMENODE_REFRESH_NODES:
+        namenode_refresh_nodes(nn);
+        return true;
     case METHOD_NAMENODE_SET_DATANODE_ADMIN:
         namenode_set_datanode_admin(nn, event->message);
         return true;
@@ -464,6 +485,7 @@ static void stop(struct namenode *nn)
     while (map_u64_next(nn->nodes, &cursor, NULL, &value)) {
         namenode_node_answer_held(nn, value);
     }
+    namenode_racks_stop(nn);
     actions_exit(nn->actions, 0);
 }
 
@@ -482,11 +504,16 @@ static void run_timer(struct namenode *nn, struct timer *timer)
     case TIMER_LEASE:
         namenode_lease_expired(nn, timer->object);
         return;
+    case TIMER_REPAIR:
+        nn->has_repair_work = true;
+        return;
     case TIMER_HOUSEKEEPING:
         namenode_unknown_expire(nn);
         namenode_trash_run(nn);
+        namenode_compact_run(nn);
         namenode_nodes_housekeeping(nn);
         namenode_service_housekeeping(nn);
+        namenode_slow_housekeeping(nn);
         namenode_repair_unpark(nn);
         namenode_timer_set(nn, timer, nn->now_ms + housekeeping_ms(nn));
         return;
@@ -556,9 +583,11 @@ void namenode_step(struct namenode *nn, const struct event *event, struct action
     case EVENT_STOP:
         stop(nn);
         break;
+    case EVENT_EFFECT_DONE:
+        namenode_racks_effect_done(nn, event);
+        break;
     case EVENT_TICK:
-    case EVENT_RESPONSE:    /* it calls nobody */
-    case EVENT_EFFECT_DONE: /* and has no effects */
+    case EVENT_RESPONSE: /* it calls nobody */
     case EVENT_LOCAL:
         break;
     }

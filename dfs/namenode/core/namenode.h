@@ -33,6 +33,8 @@
  *   NN-21 The sums kept by a directory with a quota equal what counting below it gives.
  *   NN-22 A file that appends has the installed file of its name beside it, whose blocks it keeps a
  *         prefix of.
+ *   NN-23 At most four merges of small blocks are under way, and a merged block is in no file until
+ *         it replaces its sources.
  *
  * Promises of the calls, beside those in dfs.proto and docs/namespace.md:
  *   - Mutations need client_id and request_id (not 0, else ERR_INVALID). A repeated pair is
@@ -68,6 +70,7 @@
 
 #include <stdint.h>
 
+#include "lib/base/error.h"
 #include "lib/base/status.h"
 #include "lib/base/transition.h"
 #include "lib/model/machine.h"
@@ -80,6 +83,8 @@ struct namenode;
 struct namenode_settings {
     struct slice superuser;   /* who runs the cluster; default "millrace" */
     struct slice supergroup;  /* group of the root directory; default "supergroup" */
+    struct slice rack_table;  /* file that namenode_load_racks was given; empty: none */
+    struct slice rack_script; /* program to be asked for racks of hosts; empty: none */
     uint32_t replication;     /* default of new files: 3 */
     uint32_t replication_max; /* at most, and by default, LIMIT_REPLICAS */
     uint32_t min_replicas; /* synced replicas that acknowledge a block: 2; clamped to replication */
@@ -96,6 +101,8 @@ struct namenode_settings {
     int64_t trash_keep_ms;       /* age at which a checkpoint of the trash goes; 0, the default:
                                     trash is nothing special */
     int64_t trash_checkpoint_ms; /* how often Current becomes one; 0: each trash_keep_ms */
+    uint32_t compact_runs;       /* so many small blocks at a file's end are merged: 16; 0: never */
+    uint64_t compact_bytes_per_second; /* of files, by all merges: 16 MiB */
     int64_t lease_ms;         /* silence after which another client may take a file over: 60,000 */
     int64_t lease_hard_ms;    /* ... after which the namenode ends it: 300,000 */
     int64_t mutation_keep_ms; /* how long results are remembered: 600,000 */
@@ -112,12 +119,38 @@ struct namenode_settings {
     int64_t repair_retry_ms;           /* blocks that no node could take are tried again: 5,000 */
     uint32_t maintenance_min_replicas; /* of a block on nodes in service while others are in
                                           maintenance: 1 */
-    uint32_t copies_per_node;          /* at once, as source and as target each: 2 */
-    int64_t copy_timeout_ms;           /* 120,000 */
+    uint32_t slow_factor;      /* a node slower than so often the median is slow: 5; 0: none is */
+    uint64_t slow_floor_us;    /* ... unless it is faster than this: 50,000 */
+    uint64_t slow_samples_min; /* of a percentile that says something: 20 */
+    int64_t slow_keep_ms;      /* slow for so long after it was last seen to be: 60,000 */
+    uint64_t repair_bytes_per_second;      /* copies of all nodes: 1 GiB; 0: no limit */
+    uint64_t repair_node_bytes_per_second; /* ... from a node, and to a node: 256 MiB; 0: none */
+    uint32_t copies_per_node;              /* at once, as source and as target each: 2 */
+    int64_t copy_timeout_ms;               /* 120,000 */
     int64_t pipeline_wait_ms; /* for replicas beyond min_replicas of a sealed block: 10,000 */
     int64_t unknown_grace_ms; /* from the report of a block of no file to its deletion: 60,000 */
     int64_t delete_retry_ms;  /* a deletion not confirmed is told again: 60,000 */
     uint32_t deletes_per_heartbeat; /* LIMIT_COMMANDS_PER_HEARTBEAT */
+};
+
+/* What the shell does; each is answered once. */
+enum namenode_effect {
+    NAMENODE_EFFECT_READ_RACKS, /* no data; answered with struct namenode_rack_text */
+    NAMENODE_EFFECT_ASK_RACK,   /* struct namenode_rack_question; answered with ..._answer */
+};
+
+struct namenode_rack_text {
+    struct slice text; /* the whole file settings.rack_table */
+};
+
+struct namenode_rack_question {
+    struct slice host;
+};
+
+/* Also with a failure: the host names the question. */
+struct namenode_rack_answer {
+    struct slice host;
+    struct slice rack;
 };
 
 /* All defaults as above. */
@@ -131,6 +164,13 @@ const char *namenode_settings_complaint(const struct namenode_settings *settings
 MUST_USE enum status namenode_open(const struct namenode_settings *settings,
                                    uint64_t seed,
                                    struct namenode **ret_namenode);
+/*
+ * Takes a rack table, before the first step: lines "host /rack" or "host:port /rack" (a datanode's
+ * HTTP address, which wins), comments from # on. ERR_INVALID names the line.
+ */
+MUST_USE enum status namenode_load_racks(struct namenode *namenode,
+                                         struct slice text,
+                                         struct error *reterr_error);
 void namenode_step(struct namenode *namenode,
                    const struct event *event,
                    struct actions *ret_actions);

@@ -11,8 +11,6 @@
 #include "lib/base/mem.h"
 #include "lib/model/message.h"
 
-static const char default_rack[] = "/default-rack";
-
 bool namenode_node_is_usable(const struct tracked *node)
 {
     return node->state == TRACKED_LIVE || node->state == TRACKED_STALE;
@@ -85,21 +83,6 @@ static void set_liveness_timer(struct namenode *nn, struct tracked *node)
     }
 }
 
-/* It is heard of again: what was too much of its blocks, but for its silence, is too much now. */
-static void review_surplus(struct namenode *nn, struct tracked *node)
-{
-    if (!node->has_surplus) {
-        return;
-    }
-    node->has_surplus = false;
-    struct list_node *at = node->replicas.first;
-    while (at != NULL) {
-        struct replica *replica = at->object;
-        at = at->next; /* a review never drops this node's replica of another block */
-        namenode_block_review(nn, replica->block);
-    }
-}
-
 static void node_apply(struct namenode *nn, struct tracked *node, enum tracked_event event)
 {
     int before = node->state;
@@ -118,7 +101,6 @@ static void node_apply(struct namenode *nn, struct tracked *node, enum tracked_e
     if (before != node->state && node->state == TRACKED_LIVE) {
         nn->has_repair_work = true;
         nn->unpark_ms = nn->now_ms;
-        review_surplus(nn, node);
     }
 }
 
@@ -137,6 +119,12 @@ void namenode_node_heard(struct namenode *nn, struct tracked *node)
     node_apply(nn, node, TRACKED_HEARD);
     node->heard_ms = nn->now_ms;
     set_liveness_timer(nn, node);
+    if (node->has_surplus) {
+        node->has_surplus = false;
+        for (const struct list_node *at = node->replicas.first; at != NULL; at = at->next) {
+            namenode_block_review(nn, ((struct replica *)at->object)->block);
+        }
+    }
 }
 
 void namenode_node_liveness(struct namenode *nn, struct tracked *node)
@@ -183,7 +171,7 @@ static struct tracked *node_new(struct namenode *nn, uint64_t node_id)
 {
     struct tracked *node = MEM_NEW(struct tracked);
     node->strings = arena_open(0);
-    node->volume_strings = arena_open(0);
+    node->beat_strings = arena_open(0);
     node->endpoint.node_id = node_id;
     node->deletions = map_u64_open();
     node->unknown = map_u64_open();
@@ -195,35 +183,57 @@ static struct tracked *node_new(struct namenode *nn, uint64_t node_id)
     return node;
 }
 
-/* True when it differs from what was stored. */
-static bool store_endpoint(struct namenode *nn,
-                           struct tracked *node,
-                           const struct endpoint *endpoint)
+static void set_rack(struct namenode *nn, struct tracked *node, struct rack *rack)
 {
-    struct endpoint stored = *endpoint;
-    if (stored.rack.length == 0) {
-        stored.rack = slice_from_string(default_rack);
-    }
-    if (node->rack != NULL && message_equal(&endpoint_type, &stored, &node->endpoint)) {
-        return false;
-    }
-    arena_reset(node->strings);
-    message_copy_into(&endpoint_type, &stored, &node->endpoint, node->strings);
-    struct rack *rack = get_rack(nn, node->endpoint.rack);
     if (node->rack == rack) {
-        return true;
+        return;
     }
     if (node->rack != NULL && counts_in_rack(node)) {
         count_rack(nn, node, false);
     }
-    bool is_new = node->rack == NULL;
     node->rack = rack;
     if (counts_in_rack(node)) {
         count_rack(nn, node, true);
     }
-    if (!is_new) {
-        namenode_repair_review_all(nn); /* its replicas are elsewhere now */
+    struct list_node *at = node->replicas.first;
+    while (at != NULL) { /* they are elsewhere now */
+        struct replica *replica = at->object;
+        at = at->next; /* a review never drops this node's replica of another block */
+        namenode_block_review(nn, replica->block);
     }
+}
+
+/* said: with the rack the datanode names. True when it differs from what was stored. */
+static bool store_endpoint(struct namenode *nn, struct tracked *node, const struct endpoint *said)
+{
+    struct endpoint stored = *said;
+    stored.rack = namenode_rack_of(nn, said, said->rack);
+    if (node->rack != NULL && message_equal(&endpoint_type, &stored, &node->endpoint) &&
+        slice_equal(said->rack, node->said_rack)) {
+        return false;
+    }
+    /* What is given may be the node's own. */
+    const struct endpoint *copy = message_copy(&endpoint_type, &stored, nn->actions->arena);
+    struct slice said_rack = arena_copy(nn->actions->arena, said->rack);
+    arena_reset(node->strings);
+    message_copy_into(&endpoint_type, copy, &node->endpoint, node->strings);
+    node->said_rack = arena_copy(node->strings, said_rack);
+    set_rack(nn, node, get_rack(nn, node->endpoint.rack));
+    return true;
+}
+
+bool namenode_node_place(struct namenode *nn, struct tracked *node)
+{
+    const struct rack *before = node->rack;
+    struct endpoint said = node->endpoint;
+    said.rack = node->said_rack;
+    (void)store_endpoint(nn, node, &said); /* the rack tells */
+    if (node->rack == before) {
+        return false;
+    }
+    NAMENODE_TRACE(nn, "datanode node=%llu rack=%.*s", (unsigned long long)node->endpoint.node_id,
+                   SLICE_ARGS(node->endpoint.rack));
+    namenode_record_node(nn, node);
     return true;
 }
 
@@ -295,6 +305,7 @@ void namenode_register_datanode(struct namenode *nn,
         NAMENODE_TRACE(nn, "datanode node=%llu new", (unsigned long long)request->node.node_id);
     }
     drop_held(nn, node, ERR_STALE);
+    namenode_rack_ask(nn, request->node.host);
     bool is_changed = store_endpoint(nn, node, &request->node);
     node_apply(nn, node, TRACKED_REGISTERED);
     if (is_changed) {
@@ -334,7 +345,8 @@ void namenode_node_wake(struct namenode *nn, struct tracked *node)
 /* What waits while safe mode lasts waits (NN-8). */
 static bool has_commands(const struct namenode *nn, const struct tracked *node)
 {
-    bool has_work = node->outgoing.count > 0 || node->deletions_waiting.count > 0;
+    bool has_work = node->outgoing.count > 0 || node->deletions_waiting.count > 0 ||
+                    namenode_compact_waits(nn, node);
     return node->wants_report || (nn->mode == MODE_OPEN && has_work);
 }
 
@@ -383,8 +395,9 @@ void namenode_node_answer_held(struct namenode *nn, struct tracked *node)
     size_t deletes = node->deletions_waiting.count < nn->settings.deletes_per_heartbeat
                          ? node->deletions_waiting.count
                          : nn->settings.deletes_per_heartbeat;
-    struct dfs_datanode_command *commands = ARENA_ARRAY(
-        nn->actions->arena, struct dfs_datanode_command, 1 + node->outgoing.count + deletes);
+    struct dfs_datanode_command *commands =
+        ARENA_ARRAY(nn->actions->arena, struct dfs_datanode_command,
+                    1 + node->outgoing.count + NAMENODE_MERGES_MAX + deletes);
     size_t count = 0;
     if (node->wants_report) {
         commands[count++].kind = DATANODE_REPORT_BLOCKS;
@@ -392,6 +405,7 @@ void namenode_node_answer_held(struct namenode *nn, struct tracked *node)
     }
     if (nn->mode == MODE_OPEN) { /* NN-8 */
         add_copies(nn, node, commands, &count);
+        namenode_compact_tell(nn, node, commands, &count);
         add_deletions(nn, node, commands, &count);
     }
     namenode_timer_clear(nn, &node->held_timer);
@@ -411,16 +425,21 @@ void namenode_nodes_flush(struct namenode *nn)
     }
 }
 
-static void store_volumes(struct tracked *node,
-                          const struct dfs_datanode_heartbeat_request *request)
+static void store_measures(struct tracked *node,
+                           const struct dfs_datanode_heartbeat_request *request)
 {
-    arena_reset(node->volume_strings);
+    struct arena *arena = node->beat_strings;
+    arena_reset(arena);
+    node->latencies = request->latencies;
     node->volume_count = request->volumes_count;
-    node->volumes =
-        ARENA_ARRAY(node->volume_strings, struct dfs_volume_info, request->volumes_count + 1);
+    node->volumes = ARENA_ARRAY(arena, struct dfs_volume_info, request->volumes_count + 1);
     for (size_t i = 0; i < request->volumes_count; i++) {
-        message_copy_into(&dfs_volume_info_type, &request->volumes[i], &node->volumes[i],
-                          node->volume_strings);
+        message_copy_into(&dfs_volume_info_type, &request->volumes[i], &node->volumes[i], arena);
+    }
+    node->peer_count = request->peers_count;
+    node->peers = ARENA_ARRAY(arena, struct dfs_peer_latency, request->peers_count + 1);
+    for (size_t i = 0; i < request->peers_count; i++) {
+        message_copy_into(&dfs_peer_latency_type, &request->peers[i], &node->peers[i], arena);
     }
 }
 
@@ -437,8 +456,7 @@ void namenode_heartbeat(struct namenode *nn, const struct dfs_datanode_heartbeat
     node->used_bytes = request->used_bytes;
     node->free_bytes = request->free_bytes;
     node->transfers_active = request->transfers_active;
-    node->latencies = request->latencies;
-    store_volumes(node, request);
+    store_measures(node, request);
     if (!had_room && node->free_bytes > node->expected_bytes) {
         nn->unpark_ms = nn->now_ms;
     }
@@ -560,6 +578,6 @@ void namenode_node_free(struct namenode *nn, struct tracked *node)
     map_u64_close(node->deletions);
     map_u64_close(node->unknown);
     arena_close(node->strings);
-    arena_close(node->volume_strings);
+    arena_close(node->beat_strings);
     mem_free(node);
 }

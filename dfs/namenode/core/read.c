@@ -66,8 +66,8 @@ void namenode_list_status(struct namenode *nn, const struct dfs_list_status_requ
 
 /* --- blocks -------------------------------------------------------------------------- */
 
-/* Smaller is nearer: live before stale before lost, of these those in service before others, then
- * host, rack, elsewhere, then by lot. */
+/* Smaller is nearer: live before stale before lost, of these the slow and those out of service
+ * last, then host, rack, elsewhere, then by lot. */
 static uint64_t reading_cost(struct namenode *nn,
                              const struct tracked *node,
                              struct slice host,
@@ -80,7 +80,7 @@ static uint64_t reading_cost(struct namenode *nn,
         distance = 1;
     }
     uint64_t trouble = 2 * (uint64_t)node->state;
-    trouble += namenode_node_is_in_service(node) ? 0 : 1;
+    trouble += namenode_node_is_in_service(node) && !node->is_slow ? 0 : 1;
     return (trouble << 34) | (distance << 32) | rng_below(&nn->rng, UINT32_MAX);
 }
 
@@ -248,6 +248,7 @@ void namenode_datanode_info(const struct namenode *nn,
         .volumes = node->volumes,
         .volumes_count = node->volume_count,
         .latencies = node->latencies,
+        .is_slow = node->is_slow,
     };
 }
 

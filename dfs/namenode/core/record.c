@@ -231,6 +231,8 @@ static void replay_inode_put(struct namenode *nn, const struct journal_inode_put
     if (namenode_inode_is_directory(inode)) {
         namenode_quota_set(nn, inode, record->name_quota, record->space_quota);
         namenode_trash_set_age(inode, record->trash_age_ms);
+    } else {
+        namenode_compact_consider(nn, inode);
     }
 }
 

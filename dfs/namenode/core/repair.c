@@ -1,20 +1,23 @@
 /*
  * repair.c - copies of blocks that have too few replicas, and the end of surplus and corrupt ones.
- * Owns the repair queue: fewest replicas first, then blocks with all replicas in one rack. A block
- * that no node can take is parked and tried again later. Nothing happens before repair_start_ms
- * after the end of safe mode, so that datanodes that are slow to report cause no storm.
- * Invariants: NN-7, NN-8, NN-9.
+ * Owns the repair queue: fewest readable replicas first, of these the blocks with all in one rack,
+ * and at last those that have enough replicas but all in one rack. Caps: copies at once per node,
+ * bytes per second per node and in all. A block that no node can take is parked and tried again
+ * later; a copy that nobody was told of yet is taken back when it is not needed any more. Nothing
+ * happens before repair_start_ms after the end of safe mode, so that datanodes that are slow to
+ * report cause no storm. Invariants: NN-7, NN-8, NN-9.
  */
 #include "dfs/namenode/core/state.h"
 #include "lib/base/check.h"
 
 enum {
+    PPM = 1000000,
     KEY_MISPLACED = 1000, /* beyond any number of replicas */
     SCAN_MAX = 1000,      /* blocks looked at in one step */
     ASIDE_MAX = 64,       /* ... and put back because nodes they need are at their cap */
 };
 
-static bool is_in_one_rack(const struct block *block)
+bool namenode_block_is_in_one_rack(const struct block *block, const struct replica *without)
 {
     const struct rack *rack = NULL;
     for (size_t i = 0; i < block->replica_count; i++) {
@@ -22,7 +25,7 @@ static bool is_in_one_rack(const struct block *block)
         bool is_there = replica->state == REPLICA_STORED || replica->is_expected;
         bool stays =
             namenode_node_is_in_service(replica->node) || namenode_node_is_excused(replica->node);
-        if (!is_there || !stays) {
+        if (!is_there || !stays || replica == without) {
             continue;
         }
         if (rack != NULL && replica->node->rack != rack) {
@@ -31,6 +34,11 @@ static bool is_in_one_rack(const struct block *block)
         rack = replica->node->rack;
     }
     return true;
+}
+
+static bool is_in_one_rack(const struct block *block)
+{
+    return namenode_block_is_in_one_rack(block, NULL);
 }
 
 bool namenode_block_is_misplaced(const struct namenode *nn, const struct block *block)
@@ -46,7 +54,7 @@ bool namenode_repair_needs(const struct namenode *nn, const struct block *block,
     }
     size_t coming = namenode_block_good(block) + namenode_block_in_flight(block);
     if (coming < namenode_block_needed(nn, block)) {
-        *ret_key = (int64_t)stored;
+        *ret_key = 2 * (int64_t)stored + (is_in_one_rack(block) ? 0 : 1);
         return true;
     }
     *ret_key = KEY_MISPLACED;
@@ -93,6 +101,23 @@ void namenode_repair_start(struct namenode *nn)
     nn->is_repairing = true;
     NAMENODE_TRACE(nn, "repair on");
     namenode_repair_review_all(nn);
+}
+
+/* Nodes may have come back. A copy that somebody was told of arrives and makes others surplus. */
+void namenode_repair_cancel(struct namenode *nn, struct block *block)
+{
+    for (size_t i = block->replica_count; i > 0; i--) {
+        struct replica *replica = block->replicas[i - 1];
+        bool is_untold = list_node_is_listed(&replica->in_outgoing);
+        bool is_enough = namenode_block_good(block) >= namenode_block_needed(nn, block);
+        bool is_spread = namenode_block_wanted(block) < 2 || nn->live_rack_count < 2 ||
+                         !namenode_block_is_in_one_rack(block, replica);
+        if (is_untold && is_enough && is_spread && !replica->is_move) {
+            NAMENODE_TRACE(nn, "copy taken back block=%llu to=%llu", (unsigned long long)block->id,
+                           (unsigned long long)replica->node->endpoint.node_id);
+            namenode_replica_drop(nn, replica);
+        }
+    }
 }
 
 static void cancel_untold(struct namenode *nn, struct tracked *source)
@@ -152,7 +177,19 @@ static void give_up(struct namenode *nn, struct replica *replica, enum replica_e
     namenode_node_delete(nn, replica->node, replica->block->id);
 }
 
-/* The one least missed: from the fullest rack, then from the node with the least room. */
+/* Room in parts of a million. */
+static uint64_t free_ppm(const struct tracked *node)
+{
+    uint64_t free_bytes = node->free_bytes;
+    uint64_t capacity = node->capacity_bytes;
+    if (capacity > UINT64_MAX / PPM) {
+        free_bytes /= PPM;
+        capacity /= PPM;
+    }
+    return capacity == 0 ? 0 : free_bytes * PPM / capacity;
+}
+
+/* The one least missed: from the rack with the most replicas, then from the fullest node. */
 static struct replica *pick_surplus(const struct block *block)
 {
     struct replica *best = NULL;
@@ -165,7 +202,7 @@ static struct replica *pick_surplus(const struct block *block)
         }
         size_t crowd = count_stored_in_rack(block, replica->node->rack);
         if (best == NULL || crowd > best_crowd ||
-            (crowd == best_crowd && replica->node->free_bytes < best->node->free_bytes)) {
+            (crowd == best_crowd && free_ppm(replica->node) < free_ppm(best->node))) {
             best = replica;
             best_crowd = crowd;
         }
@@ -185,14 +222,12 @@ static size_t count_stored_live(const struct block *block)
     return count;
 }
 
-/* Nobody else looks at the block again when the nodes that are silent now come back. */
+/* A silent node may hold one too many: looked at again when it is heard. */
 static void note_silent_surplus(const struct block *block)
 {
     for (size_t i = 0; i < block->replica_count; i++) {
         struct tracked *node = block->replicas[i]->node;
-        if (block->replicas[i]->state == REPLICA_STORED && node->state != TRACKED_LIVE) {
-            node->has_surplus = true;
-        }
+        node->has_surplus = node->has_surplus || node->state != TRACKED_LIVE;
     }
 }
 
@@ -240,7 +275,7 @@ static struct tracked *pick_source(const struct namenode *nn,
         if (block->replicas[i]->state != REPLICA_STORED || !namenode_node_is_usable(node)) {
             continue;
         }
-        if (node->copies_out >= cap) {
+        if (node->copies_out >= cap || !namenode_bucket_is_open(&node->copied_out, nn->now_ms)) {
             *ret_capped = true;
             continue;
         }
@@ -264,6 +299,34 @@ static void free_corrupt(struct namenode *nn, struct block *block)
     }
 }
 
+struct replica *namenode_copy_start(struct namenode *nn,
+                                    struct block *block,
+                                    struct tracked *source,
+                                    struct tracked *target)
+{
+    uint64_t rate = nn->settings.repair_node_bytes_per_second;
+    struct replica *replica = namenode_replica_new(nn, block, target);
+    namenode_replica_expect(nn, replica, source, nn->now_ms + nn->settings.copy_timeout_ms);
+    namenode_bucket_spend(&source->copied_out, rate, block->length, nn->now_ms);
+    namenode_bucket_spend(&target->copied_in, rate, block->length, nn->now_ms);
+    NAMENODE_TRACE(nn, "copy block=%llu from=%llu to=%llu", (unsigned long long)block->id,
+                   (unsigned long long)source->endpoint.node_id,
+                   (unsigned long long)target->endpoint.node_id);
+    return replica;
+}
+
+/* A copy there would leave it in one rack: the other racks are full. */
+static bool is_no_help(const struct block *block, const struct tracked *target)
+{
+    for (size_t i = 0; i < block->replica_count; i++) {
+        const struct replica *replica = block->replicas[i];
+        if (replica->state == REPLICA_STORED && namenode_node_is_in_service(replica->node)) {
+            return replica->node->rack == target->rack;
+        }
+    }
+    return false;
+}
+
 static enum copy_outcome start_copy(struct namenode *nn, struct block *block)
 {
     bool is_capped = false;
@@ -283,14 +346,12 @@ static enum copy_outcome start_copy(struct namenode *nn, struct block *block)
     }
     int64_t key = 0;
     CHECK(namenode_repair_needs(nn, block, &key));
-    if (key == KEY_MISPLACED && target->rack == source->rack) {
-        return COPY_IMPOSSIBLE; /* the other racks are full */
+    if (key == KEY_MISPLACED && is_no_help(block, target)) {
+        return COPY_IMPOSSIBLE;
     }
-    struct replica *replica = namenode_replica_new(nn, block, target);
-    namenode_replica_expect(nn, replica, source, nn->now_ms + nn->settings.copy_timeout_ms);
-    NAMENODE_TRACE(nn, "copy block=%llu from=%llu to=%llu", (unsigned long long)block->id,
-                   (unsigned long long)source->endpoint.node_id,
-                   (unsigned long long)target->endpoint.node_id);
+    (void)namenode_copy_start(nn, block, source, target); /* it is in the tables now */
+    namenode_bucket_spend(&nn->repair_rate, nn->settings.repair_bytes_per_second, block->length,
+                          nn->now_ms);
     return COPY_STARTED;
 }
 
@@ -304,11 +365,36 @@ static bool has_free_slots(const struct namenode *nn)
     while (!(has_source && has_target) && map_u64_next(nn->nodes, &cursor, NULL, &value)) {
         const struct tracked *node = value;
         if (namenode_node_is_usable(node)) {
-            has_source = has_source || node->copies_out < 2 * nn->settings.copies_per_node;
-            has_target = has_target || node->copies_in < nn->settings.copies_per_node;
+            bool may_send = namenode_bucket_is_open(&node->copied_out, nn->now_ms);
+            bool may_take = namenode_bucket_is_open(&node->copied_in, nn->now_ms);
+            has_source =
+                has_source || (may_send && node->copies_out < 2 * nn->settings.copies_per_node);
+            has_target = has_target || (may_take && node->copies_in < nn->settings.copies_per_node);
         }
     }
-    return has_source && has_target;
+    return has_source && has_target && namenode_bucket_is_open(&nn->repair_rate, nn->now_ms);
+}
+
+static int64_t sooner(const struct namenode *nn, const struct bucket *bucket, int64_t due_ms)
+{
+    bool is_shut = !namenode_bucket_is_open(bucket, nn->now_ms);
+    return is_shut && bucket->due_ms < due_ms ? bucket->due_ms : due_ms;
+}
+
+/* Copies that only a rate holds back go on when it allows them. */
+static void wait_for_rates(struct namenode *nn)
+{
+    int64_t due_ms = sooner(nn, &nn->repair_rate, INT64_MAX);
+    size_t cursor = 0;
+    void *value = NULL;
+    while (heap_count(&nn->repair_queue) > 0 && map_u64_next(nn->nodes, &cursor, NULL, &value)) {
+        const struct tracked *node = value;
+        due_ms = sooner(nn, &node->copied_in, due_ms);
+        due_ms = sooner(nn, &node->copied_out, due_ms);
+    }
+    if (heap_count(&nn->repair_queue) > 0 && due_ms != INT64_MAX) {
+        namenode_timer_set(nn, &nn->repair_timer, due_ms);
+    }
 }
 
 void namenode_repair_run(struct namenode *nn)
@@ -344,4 +430,5 @@ void namenode_repair_run(struct namenode *nn)
         namenode_repair_queue(nn, aside[i]);
     }
     nn->has_repair_work = scanned == SCAN_MAX;
+    wait_for_rates(nn);
 }

@@ -18,9 +18,9 @@ void namenode_unknown_drop(struct namenode *nn, struct unknown *unknown)
     mem_free(unknown);
 }
 
-static void unknown_reported(struct namenode *nn,
-                             struct tracked *node,
-                             const struct dfs_block_info *info)
+void namenode_unknown_add(struct namenode *nn,
+                          struct tracked *node,
+                          const struct dfs_block_info *info)
 {
     if (info->block_id > nn->reserved_up_to) {
         NAMENODE_TRACE(nn, "block beyond the journal block=%llu node=%llu reserved=%llu",
@@ -93,12 +93,17 @@ static void take_blocks(struct namenode *nn,
                         const struct dfs_block_info *blocks,
                         size_t count)
 {
+    bool is_new = false;
     for (size_t i = 0; i < count; i++) {
         if (map_u64_get(nn->blocks, blocks[i].block_id) != NULL) {
             namenode_replica_reported(nn, node, &blocks[i]);
         } else {
-            unknown_reported(nn, node, &blocks[i]);
+            namenode_unknown_add(nn, node, &blocks[i]);
+            is_new = true;
         }
+    }
+    if (is_new) {
+        namenode_compact_review(nn);
     }
 }
 
@@ -180,7 +185,7 @@ static void corrupted(struct namenode *nn, struct tracked *node, uint64_t block_
     struct block *block = map_u64_get(nn->blocks, block_id);
     if (block == NULL) {
         /* Of a file that is gone: nobody else would ever tell the node to delete it. */
-        unknown_reported(nn, node, &(struct dfs_block_info){.block_id = block_id});
+        namenode_unknown_add(nn, node, &(struct dfs_block_info){.block_id = block_id});
         return;
     }
     struct replica *replica = namenode_replica_find(block, node);

@@ -5,7 +5,9 @@
 #ifndef MILLRACE_DFS_NAMENODE_CORE_STATE_H
 #define MILLRACE_DFS_NAMENODE_CORE_STATE_H
 
+#include "dfs/namenode/core/bucket.h"
 #include "dfs/namenode/core/care.h"
+#include "dfs/namenode/core/extend.h"
 #include "dfs/namenode/core/namenode.h"
 #include "lib/base/arena.h"
 #include "lib/base/heap.h"
@@ -94,6 +96,7 @@ enum timer_kind {
     TIMER_REPLICA,   /* object: replica; an expected one that did not arrive */
     TIMER_LEASE,     /* object: lease */
     TIMER_HOUSEKEEPING,
+    TIMER_REPAIR, /* a rate allows copies again */
 };
 
 struct timer {
@@ -144,7 +147,7 @@ struct inode {
     uint64_t add_request_id; /* of the newest AddBlock; while under construction, not journaled */
     size_t block_capacity;
     bool overwrite;
-    uint8_t durability; /* enum dfs_durability; while under construction */
+    uint8_t durability;  /* enum dfs_durability; while under construction */
     bool is_append;      /* its blocks are for the installed file of its name */
     struct lease *lease; /* NULL unless under construction */
     struct list_node in_lease;
@@ -198,8 +201,10 @@ struct replica {
     uint64_t since_step;
     uint64_t report;  /* the node's full report that named it last */
     bool is_expected; /* counted in the node's expected_bytes, expected_count; EXPECTED only */
+    bool is_move;     /* a copy for the balance; replaces_node_id gives its own up then */
     bool is_left;     /* counted in the node's left_count; STORED only */
     uint64_t reserved_bytes;
+    uint64_t replaces_node_id;
     /* What the node reported while the block was pending. */
     bool was_reported;
     uint32_t reported_crc32c;
@@ -235,7 +240,8 @@ struct unknown {
 };
 
 struct tracked {
-    struct endpoint endpoint; /* strings owned */
+    struct endpoint endpoint; /* strings owned; in the rack where the namenode sees it */
+    struct slice said_rack;   /* owned; where the datanode sees itself */
     struct arena *strings;
     int state;           /* enum tracked_state */
     int service;         /* enum dfs_datanode_admin_state */
@@ -250,13 +256,19 @@ struct tracked {
     uint64_t free_bytes;
     uint32_t transfers_active;
     struct dfs_latency_report latencies; /* as of the last heartbeat, as are volumes */
-    struct dfs_volume_info *volumes;     /* in volume_strings */
+    struct dfs_volume_info *volumes;     /* in beat_strings, as are peers */
     size_t volume_count;
-    struct arena *volume_strings;
+    struct dfs_peer_latency *peers;
+    size_t peer_count;
+    struct arena *beat_strings;
+    bool is_slow;
+    int64_t slow_until_ms;
     uint64_t expected_bytes; /* of EXPECTED replicas */
     uint32_t expected_count;
-    uint32_t copies_in;  /* EXPECTED replicas here that have a source */
-    uint32_t copies_out; /* EXPECTED replicas elsewhere whose source this is */
+    uint32_t copies_in;      /* EXPECTED replicas here that have a source */
+    uint32_t copies_out;     /* EXPECTED replicas elsewhere whose source this is */
+    struct bucket copied_in; /* rates of copies */
+    struct bucket copied_out;
     struct list replicas;
     struct list outgoing; /* copies not yet told */
     struct list deletions_waiting;
@@ -270,7 +282,7 @@ struct tracked {
     uint32_t report_next_part;
     bool is_reporting;
     bool has_reported; /* in this session, fully */
-    bool has_surplus;  /* it was silent when one of its blocks had too many replicas */
+    bool has_surplus;  /* was silent when a replica too many was looked for */
     bool wants_report; /* a command is to ask for it */
     int64_t report_due_ms;
     /* Held heartbeat. */
@@ -324,9 +336,12 @@ struct namenode {
     struct children writing; /* files under construction */
     uint64_t file_count;
     uint64_t directory_count;
-    uint64_t quota_count;   /* directories that have one */
-    struct map_u64 *leases; /* by client id */
-    int64_t trash_pass_ms;  /* when the trash is looked at next, and when it is rolled */
+    uint64_t quota_count;            /* directories that have one */
+    struct map_u64 *leases;          /* by client id */
+    struct map_u64 *compact_waiting; /* by file id */
+    struct map_u64 *merges;          /* by the merged block's id */
+    int64_t compact_next_ms;
+    int64_t trash_pass_ms; /* when the trash is looked at next, and when it is rolled */
     int64_t trash_roll_ms;
 
     struct map_u64 *blocks;
@@ -339,6 +354,11 @@ struct namenode {
     struct map_u64 *nodes;
     struct map *racks;
     size_t live_rack_count;
+    struct rack_table *rack_table; /* NULL: none */
+    struct map *rack_answers;      /* by host, to struct slice, interned */
+    struct map *rack_asks;         /* hosts the script was asked for */
+    int64_t slow_check_ms;         /* when next */
+    uint64_t refresh_call;         /* waits for the table; 0: none */
     struct list woken;
     struct list unknown;
     int64_t open_ms; /* when safe mode ended */
@@ -347,6 +367,8 @@ struct namenode {
     bool has_repair_work; /* something changed since the last pass */
     struct heap repair_queue;
     struct list parked; /* blocks that no node could take */
+    struct bucket repair_rate;
+    struct timer repair_timer; /* a rate allows copies again */
     int64_t unpark_ms;
 
     struct map *mutations; /* (client, request) */
@@ -369,18 +391,6 @@ void namenode_fail(struct namenode *nn, enum status status, const char *format, 
     __attribute__((format(printf, 3, 4)));
 void namenode_reply(struct namenode *nn, const void *response);
 bool namenode_is_superuser(const struct namenode *nn, struct slice user);
-
-/* --- safemode.c ---------------------------------------------------------------------- */
-
-/* Ends safe mode when enough blocks have been found, unless it was entered by hand. */
-void namenode_review_safe_mode(struct namenode *nn);
-void namenode_set_safe_mode(struct namenode *nn, const struct dfs_set_safe_mode_request *request);
-/* A sentence from the step's arena: what safe mode is waiting for; empty when it is over. */
-struct slice namenode_safe_mode_reason(const struct namenode *nn);
-
-/* --- fsck.c -------------------------------------------------------------------------- */
-
-void namenode_check_files(struct namenode *nn, const struct dfs_check_files_request *request);
 
 /* --- inode.c ------------------------------------------------------------------------- */
 
@@ -496,82 +506,6 @@ struct inode *namenode_make_directory(struct namenode *nn,
 bool namenode_has_room(struct namenode *nn, size_t inodes);
 /* Removes and journals it. */
 void namenode_remove_journaled(struct namenode *nn, struct inode *inode);
-
-/* --- attributes.c: calls that change one inode ----------------------------------------- */
-
-void namenode_set_permission(struct namenode *nn, const struct dfs_set_permission_request *request);
-void namenode_set_owner(struct namenode *nn, const struct dfs_set_owner_request *request);
-void namenode_set_times(struct namenode *nn, const struct dfs_set_times_request *request);
-void namenode_set_replication(struct namenode *nn,
-                              const struct dfs_set_replication_request *request);
-void namenode_set_quota(struct namenode *nn, const struct dfs_set_quota_request *request);
-void namenode_get_server_defaults(struct namenode *nn);
-/* A reader looked the file up: its access time moves, if it is old enough. */
-void namenode_inode_accessed(struct namenode *nn, struct inode *file);
-/* False and the call failed: not 1 to the most that is allowed. */
-bool namenode_replication_is_valid(struct namenode *nn, uint32_t replication);
-
-/* --- quota.c --------------------------------------------------------------------------- */
-
-struct usage {
-    uint64_t names; /* a file under construction beside an older one of its name is none */
-    uint64_t bytes; /* every replica; pending blocks with their expected length */
-};
-
-/* Of one file, every replica counted. */
-uint64_t namenode_inode_space(const struct inode *inode);
-/* Of inode and everything below. */
-struct usage namenode_quota_usage(const struct namenode *nn, const struct inode *inode);
-/* inode with everything below has come to, or is about to leave, its parent. */
-void namenode_quota_moved(struct namenode *nn, const struct inode *inode, bool is_added);
-/* The blocks of file take so many more bytes, all replicas counted. */
-void namenode_quota_grown(struct namenode *nn, const struct inode *file, int64_t bytes);
-/* 0: none. */
-void namenode_quota_set(struct namenode *nn,
-                        struct inode *directory,
-                        uint64_t names,
-                        uint64_t bytes);
-/* The nearest directory with a quota, from inode up, itself included. NULL: none. */
-const struct inode *namenode_quota_above(const struct namenode *nn, const struct inode *inode);
-/* False and the call failed with ERR_QUOTA: so much more is too much for directory's own quota. */
-bool namenode_quota_admits(struct namenode *nn,
-                           const struct inode *directory,
-                           int64_t names,
-                           int64_t bytes);
-/* The same for all quotas from directory up, except those that hold source (NULL: none does). */
-bool namenode_quota_allows(struct namenode *nn,
-                           const struct inode *directory,
-                           const struct inode *source,
-                           int64_t names,
-                           int64_t bytes);
-
-/* --- append.c, concat.c ---------------------------------------------------------------- */
-
-void namenode_append(struct namenode *nn, const struct dfs_append_request *request);
-void namenode_reply_append(struct namenode *nn, uint64_t file_id);
-/* The file that an appending one is for. */
-struct inode *namenode_append_older(const struct namenode *nn, const struct inode *appending);
-/* Bytes before the appending file's own. */
-uint64_t namenode_append_base(const struct namenode *nn, const struct inode *appending);
-/* The blocks go to the older file, the appending one goes; journals. Returns the older one. */
-struct inode *namenode_append_finish(struct namenode *nn, struct inode *appending);
-void namenode_concat(struct namenode *nn, const struct dfs_concat_request *request);
-
-/* --- trash.c --------------------------------------------------------------------------- */
-
-/* Rolls and expires what is due. */
-void namenode_trash_run(struct namenode *nn);
-void namenode_trash_set_age(struct inode *directory, uint64_t age_ms);
-
-/* --- blocklist.c ----------------------------------------------------------------------- */
-
-/* All sealed blocks of source (it has no other) go behind those of file; sums of quotas follow. */
-void namenode_blocklist_join(struct namenode *nn, struct inode *file, struct inode *source);
-/* Replay: file has exactly these blocks; some may be of other files so far, or new. */
-void namenode_blocklist_set(struct namenode *nn,
-                            struct inode *file,
-                            const struct dfs_block_info *infos,
-                            size_t count);
 
 /* --- read.c -------------------------------------------------------------------------- */
 
@@ -693,88 +627,5 @@ uint32_t namenode_block_wanted(const struct block *block);
 /* Recounts a block's health, queues or takes it from repair, gives up surplus and corrupt replicas.
  */
 void namenode_block_review(struct namenode *nn, struct block *block);
-
-/* --- repair.c ------------------------------------------------------------------------ */
-
-/* True when a copy beyond those under way is needed; ret_key: smaller is more urgent. */
-bool namenode_repair_needs(const struct namenode *nn, const struct block *block, int64_t *ret_key);
-/* True when its replicas are all in one rack though there is another. */
-bool namenode_block_is_misplaced(const struct namenode *nn, const struct block *block);
-void namenode_repair_queue(struct namenode *nn, struct block *block);
-void namenode_repair_unqueue(struct namenode *nn, struct block *block);
-void namenode_repair_start(struct namenode *nn);
-/* Forgets the queue and takes back the copies nobody was told of: safe mode begins. */
-void namenode_repair_stop(struct namenode *nn);
-void namenode_repair_review_all(struct namenode *nn);
-void namenode_repair_unpark(struct namenode *nn);
-/* Starts as many copies as caps and nodes allow. */
-void namenode_repair_run(struct namenode *nn);
-/* Gives up the replicas beyond the wanted count, and corrupt ones that are replaced. */
-void namenode_repair_trim(struct namenode *nn, struct block *block);
-
-/* --- placement.c --------------------------------------------------------------------- */
-
-struct placement {
-    struct slice writer_host; /* empty: nowhere special */
-    uint64_t block_bytes;
-    const uint64_t *excluded; /* node ids */
-    size_t excluded_count;
-    const struct block *block; /* its replicas' nodes are taken; NULL: a new block */
-    bool is_copy;              /* nodes at their cap of incoming copies are left out */
-};
-
-/*
- * Chooses up to count nodes into ret_nodes; returns how many. The first on the writer's host (else
- * on its rack), the second on another rack, the third on the second's; live before stale ones, less
- * busy before busier ones; never excluded, lost or full ones.
- */
-size_t namenode_placement_choose(struct namenode *nn,
-                                 const struct placement *placement,
-                                 size_t count,
-                                 struct tracked **ret_nodes);
-
-/* --- nodes.c ------------------------------------------------------------------------- */
-
-void namenode_register_datanode(struct namenode *nn,
-                                const struct dfs_register_datanode_request *request);
-void namenode_heartbeat(struct namenode *nn, const struct dfs_datanode_heartbeat_request *request);
-void namenode_node_wake(struct namenode *nn, struct tracked *node);
-/* Answers held heartbeats of nodes that have something to be told. */
-void namenode_nodes_flush(struct namenode *nn);
-void namenode_node_answer_held(struct namenode *nn, struct tracked *node);
-void namenode_node_liveness(struct namenode *nn, struct tracked *node);
-void namenode_nodes_excuse(struct namenode *nn, int64_t pause_ms);
-void namenode_nodes_housekeeping(struct namenode *nn);
-bool namenode_node_is_usable(const struct tracked *node);
-/* Holds nothing: not seen since the start, or given up. */
-bool namenode_node_is_gone(const struct tracked *node);
-/* The node of the endpoint, ABSENT when it is new; has this endpoint. */
-struct tracked *namenode_node_remember(struct namenode *nn, const struct endpoint *endpoint);
-/* Changes node->service, and with it the counts of its rack and its liveness timer. */
-void namenode_node_set_service(struct namenode *nn, struct tracked *node, int service);
-/* The node of a message of DatanodeTracker; NULL: refused already. */
-struct tracked *namenode_node_find(struct namenode *nn, uint64_t node_id, uint64_t session);
-void namenode_node_heard(struct namenode *nn, struct tracked *node);
-/* Tells node to delete a block; nothing happens in safe mode or for ids above the reserved range.
- */
-void namenode_node_delete(struct namenode *nn, struct tracked *node, uint64_t block_id);
-/* The node no longer has the block. */
-void namenode_node_deleted(struct namenode *nn, struct tracked *node, uint64_t block_id);
-/* Forgets what it holds; the blocks are reviewed unless everything ends. */
-void namenode_node_clear(struct namenode *nn, struct tracked *node, bool is_closing);
-void namenode_node_free(struct namenode *nn, struct tracked *node);
-
-/* --- report.c ------------------------------------------------------------------------ */
-
-void namenode_block_report(struct namenode *nn, const struct dfs_block_report_request *request);
-void namenode_block_changes(struct namenode *nn, const struct dfs_block_changes_request *request);
-void namenode_unknown_expire(struct namenode *nn);
-void namenode_unknown_drop(struct namenode *nn, struct unknown *unknown);
-/* True when at least count of the nodes reported the unknown block like this. */
-bool namenode_unknown_matches(const struct namenode *nn,
-                              const struct dfs_block_info *info,
-                              const uint64_t *node_ids,
-                              size_t node_count,
-                              size_t count);
 
 #endif

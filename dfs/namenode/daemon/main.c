@@ -1,16 +1,51 @@
 /*
- * main.c - mr-namenode: reads the machine's settings and hands it to lib/daemon. The machine has no
- * effects and makes no calls, so beside it there are only the pages over HTTP.
+ * main.c - mr-namenode: reads the machine's settings and hands it to lib/daemon. Beside the machine
+ * there are the pages over HTTP, and the racks that it asks for.
  */
 #include "dfs/namenode/core/namenode.h"
 #include "dfs/namenode/daemon/namenode_settings.h"
 #include "dfs/namenode/daemon/pages.h"
+#include "dfs/namenode/daemon/racks_shell.h"
 #include "lib/base/arena.h"
+#include "lib/base/mem.h"
 #include "lib/daemon/daemon.h"
 #include "lib/daemon/settings.h"
 #include "lib/os/host.h"
 
 MACHINE_DOOR_JOURNALED(namenode);
+
+struct parts {
+    struct daemon *daemon;
+    struct namenode_pages *pages;
+};
+
+static void get_metrics(void *state, struct metrics_page *page)
+{
+    namenode_pages_metrics(((struct parts *)state)->pages, page);
+}
+
+static enum status get_health(void *state, struct buf *notes, struct error *reterr_error)
+{
+    return namenode_pages_health(((struct parts *)state)->pages, notes, reterr_error);
+}
+
+static void perform_effect(
+    void *state, struct shell *shell, uint64_t tag, int effect, const void *data)
+{
+    racks_shell_effect(((struct parts *)state)->daemon, shell, tag, effect, data);
+}
+
+static void stop_parts(void *state)
+{
+    namenode_pages_stop(((struct parts *)state)->pages);
+}
+
+static void close_parts(void *state)
+{
+    struct parts *parts = state;
+    namenode_pages_close(parts->pages);
+    mem_free(parts);
+}
 
 static enum status open_namenode(struct daemon *daemon,
                                  void **ret_state,
@@ -29,12 +64,18 @@ static enum status open_namenode(struct daemon *daemon,
                          complaint != NULL ? complaint : "a setting dfs.* is out of its range");
     }
     struct namenode_pages *pages = NULL;
-    status = namenode_pages_open(daemon, &pages, reterr_error);
+    status = racks_shell_load(daemon, namenode, reterr_error);
+    if (status == OK) {
+        status = namenode_pages_open(daemon, &pages, reterr_error);
+    }
     if (status != OK) {
         namenode_close(namenode);
         return status;
     }
-    *ret_state = pages;
+    struct parts *parts = MEM_NEW(struct parts);
+    parts->daemon = daemon;
+    parts->pages = pages;
+    *ret_state = parts;
     *ret_machine = namenode;
     return OK;
 }
@@ -51,10 +92,11 @@ int main(int argc, char **argv)
         .services = services,
         .issues_tokens = true,
         .open = open_namenode,
-        .metrics = namenode_pages_metrics,
-        .health = namenode_pages_health,
-        .stop = namenode_pages_stop,
-        .close = namenode_pages_close,
+        .effect = perform_effect,
+        .metrics = get_metrics,
+        .health = get_health,
+        .stop = stop_parts,
+        .close = close_parts,
     };
     return daemon_main(argc, argv, &definition);
 }

@@ -12,6 +12,8 @@ enum {
     DURATION_MAX_MS = 1000000000, /* eleven days */
 };
 
+#define RATE_MAX ((uint64_t)1 << 40)
+
 /* One setting, two lines. */
 /* clang-format off */
 const struct setting namenode_setting_rows[] = {
@@ -19,6 +21,10 @@ const struct setting namenode_setting_rows[] = {
      "User who may do everything; empty: who runs the daemon.", 0, 0},
     {"dfs.supergroup", SETTING_STRING, "supergroup",
      "Group of the root directory.", 0, 0},
+    {"dfs.rack_table", SETTING_STRING, "",
+     "File with lines \"host /rack\"; empty: none.", 0, 0},
+    {"dfs.rack_script", SETTING_STRING, "",
+     "Program that prints the rack of the host it is given; empty: none.", 0, 0},
     {"dfs.replication", SETTING_U64, "3",
      "Replicas of new files.", 1, LIMIT_REPLICAS},
     {"dfs.replication_max", SETTING_U64, "16",
@@ -45,6 +51,10 @@ const struct setting namenode_setting_rows[] = {
      "Trash older than this is deleted; 0: no trash.", 0, NAMENODE_TRASH_MS_MAX},
     {"dfs.trash_checkpoint_ms", SETTING_MS, "0",
      "How often trash is set aside to expire; 0: each trash_keep_ms.", 0, NAMENODE_TRASH_MS_MAX},
+    {"dfs.compact_runs", SETTING_U64, "16",
+     "So many small blocks at a file's end are merged; 0: never.", 0, 10000},
+    {"dfs.compact_bytes_per_second", SETTING_BYTES, "16m",
+     "Bytes of files that are merged in a second.", 1, (uint64_t)1 << 40},
     {"dfs.lease_ms", SETTING_MS, "60s",
      "Another may take over from a writer not heard of for so long.", 1, DURATION_MAX_MS},
     {"dfs.lease_hard_ms", SETTING_MS, "300s",
@@ -75,6 +85,18 @@ const struct setting namenode_setting_rows[] = {
      "Blocks that no datanode could take are tried again.", 1, DURATION_MAX_MS},
     {"dfs.maintenance_min_replicas", SETTING_U64, "1",
      "Replicas a block keeps elsewhere while a datanode is in maintenance.", 0, LIMIT_REPLICAS},
+    {"dfs.repair_bytes_per_second", SETTING_BYTES, "1g",
+     "What copies of all datanodes may take together; 0: no limit.", 0, RATE_MAX},
+    {"dfs.repair_node_bytes_per_second", SETTING_BYTES, "256m",
+     "What copies may take from, and to, each datanode; 0: no limit.", 0, RATE_MAX},
+    {"dfs.slow_factor", SETTING_U64, "5",
+     "A datanode slower than so often the median is slow; 0: none is.", 0, 1000000},
+    {"dfs.slow_floor_us", SETTING_U64, "50000",
+     "Microseconds below which nothing is slow.", 0, UINT32_MAX},
+    {"dfs.slow_samples_min", SETTING_U64, "20",
+     "Reads or writes of which a percentile says something.", 1, UINT32_MAX},
+    {"dfs.slow_keep_ms", SETTING_MS, "60s",
+     "A datanode is slow for so long after it was last seen to be.", 1, DURATION_MAX_MS},
     {"dfs.copies_per_node", SETTING_U64, "2",
      "Copies a datanode sends, and takes, at a time.", 1, 1000},
     {"dfs.copy_timeout_ms", SETTING_MS, "120s",
@@ -110,11 +132,18 @@ static void read_sizes(const struct settings *from, struct namenode_settings *to
     to->blocks_per_file_max = number_of(from, "dfs.blocks_per_file_max");
     to->inodes_max = settings_u64(from, "dfs.inodes_max");
     to->list_limit = number_of(from, "dfs.list_limit");
+    to->compact_runs = number_of(from, "dfs.compact_runs");
+    to->compact_bytes_per_second = settings_bytes(from, "dfs.compact_bytes_per_second");
     to->ids_reserved = settings_u64(from, "dfs.ids_reserved");
     to->mutations_max = settings_u64(from, "dfs.mutations_max");
     to->fences_max = settings_u64(from, "dfs.fences_max");
     to->safe_mode_ppm = number_of(from, "dfs.safe_mode_ppm");
     to->maintenance_min_replicas = number_of(from, "dfs.maintenance_min_replicas");
+    to->repair_bytes_per_second = settings_bytes(from, "dfs.repair_bytes_per_second");
+    to->repair_node_bytes_per_second = settings_bytes(from, "dfs.repair_node_bytes_per_second");
+    to->slow_factor = number_of(from, "dfs.slow_factor");
+    to->slow_floor_us = settings_u64(from, "dfs.slow_floor_us");
+    to->slow_samples_min = settings_u64(from, "dfs.slow_samples_min");
     to->copies_per_node = number_of(from, "dfs.copies_per_node");
     to->deletes_per_heartbeat = number_of(from, "dfs.deletes_per_heartbeat");
 }
@@ -138,6 +167,7 @@ static void read_durations(const struct settings *from, struct namenode_settings
     to->copy_timeout_ms = settings_ms(from, "dfs.copy_timeout_ms");
     to->pipeline_wait_ms = settings_ms(from, "dfs.pipeline_wait_ms");
     to->unknown_grace_ms = settings_ms(from, "dfs.unknown_grace_ms");
+    to->slow_keep_ms = settings_ms(from, "dfs.slow_keep_ms");
     to->delete_retry_ms = settings_ms(from, "dfs.delete_retry_ms");
 }
 
@@ -149,6 +179,8 @@ void namenode_settings_read(const struct settings *from,
     read_sizes(from, ret_settings);
     read_durations(from, ret_settings);
     ret_settings->supergroup = slice_from_string(settings_string(from, "dfs.supergroup"));
+    ret_settings->rack_table = slice_from_string(settings_string(from, "dfs.rack_table"));
+    ret_settings->rack_script = slice_from_string(settings_string(from, "dfs.rack_script"));
     ret_settings->superuser = slice_from_string(settings_string(from, "dfs.superuser"));
     if (ret_settings->superuser.length == 0) {
         ret_settings->superuser = slice_from_string(host_user_name(arena, host_uid()));

@@ -143,6 +143,26 @@ static void test_datanode__copies_run_up_to_their_limit(void)
            "replica 0000000000000003 SEALED->COPYING\ncopy 3 targets=2\n");
 }
 
+static void test_datanode__second_target_of_a_block_has_its_turn(void)
+{
+    given_active(1, 1);
+    static const struct endpoint targets[2] = {{.node_id = 8}, {.node_id = 9}};
+    struct dfs_datanode_command commands[3];
+    for (size_t i = 0; i < 3; i++) /* the third is the second said again */
+        commands[i] = (struct dfs_datanode_command){.kind = DATANODE_COPY_BLOCK,
+                                                    .block = block(1),
+                                                    .targets = &targets[i > 0 ? 1 : 0],
+                                                    .targets_count = 1};
+    when_commanded(commands, 3);
+    EXPECT("replica 0000000000000001 SEALED->COPYING\ncopy 1 targets=1\ncall DatanodeHeartbeat\n");
+    struct datanode_copied copied = {.synced_count = 1};
+    when_effect_done(DATANODE_EFFECT_COPY_BLOCK, ERR_UNAVAILABLE, NULL);
+    EXPECT("copy 0000000000000001 ERR_UNAVAILABLE\nreplica 0000000000000001 COPYING->SEALED\n"
+           "replica 0000000000000001 SEALED->COPYING\ncopy 1 targets=1\n");
+    when_effect_done(DATANODE_EFFECT_COPY_BLOCK, OK, &copied);
+    EXPECT("copy 0000000000000001 OK\nreplica 0000000000000001 COPYING->SEALED\n");
+}
+
 static void test_datanode__copy_that_finds_a_bad_replica_reports_it(void)
 {
     given_active(1, 1);
@@ -322,6 +342,8 @@ static const struct unit_test tests[] = {
     TEST(test_datanode__newer_change_overtakes_a_failed_one,
          "A newer change overtakes a failed one."),
     TEST(test_datanode__copies_run_up_to_their_limit, "Copies run up to their limit."),
+    TEST(test_datanode__second_target_of_a_block_has_its_turn,
+         "A second target of a block has its turn when the first was tried."),
     TEST(test_datanode__copy_that_finds_a_bad_replica_reports_it,
          "A copy that finds a bad replica reports it."),
     TEST(test_datanode__copy_of_another_version_is_refused,

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/base/crc32c.h"
 #include "lib/base/mem.h"
 
 enum {
@@ -199,6 +200,19 @@ static void take_answer(const struct action *action, struct node_answer *answers
     snprintf(f.text, sizeof(f.text), "%.*s", SLICE_ARGS(action->text));
 }
 
+static void take_effect(const struct action *action)
+{
+    if (f.asked_count == EFFECTS_MAX) {
+        abort(); /* no test asks for so many */
+    }
+    struct asked *asked = &f.asked[f.asked_count++];
+    *asked = (struct asked){.tag = action->tag, .effect = action->effect};
+    if (action->effect == NAMENODE_EFFECT_ASK_RACK) {
+        const struct namenode_rack_question *question = action->data;
+        snprintf(asked->host, sizeof(asked->host), "%.*s", SLICE_ARGS(question->host));
+    }
+}
+
 void step(struct event event)
 {
     struct node_answer answers[NODES_MAX];
@@ -214,6 +228,8 @@ void step(struct event event)
             keep_record(action);
         } else if (action->kind == ACTION_REPLY || action->kind == ACTION_FAIL) {
             take_answer(action, answers, &answer_count);
+        } else if (action->kind == ACTION_EFFECT) {
+            take_effect(action);
         }
     }
     f.steps++;
@@ -339,7 +355,10 @@ static void unstore(struct test_node *node, uint64_t block_id)
 void node_register(struct test_node *node)
 {
     struct dfs_register_datanode_request request = {
-        .node = {.node_id = node->id, .host = text_of(node->host), .rack = text_of(node->rack)},
+        .node = {.node_id = node->id,
+                 .host = text_of(node->host),
+                 .rack = text_of(node->rack),
+                 .http_address = text_of(node->address)},
         .incarnation = node->incarnation,
         .capacity_bytes = NODE_BYTES,
     };
@@ -368,6 +387,11 @@ void node_beat(struct test_node *node)
         .session = node->session,
         .capacity_bytes = NODE_BYTES,
         .free_bytes = node->free_bytes,
+        .used_bytes = node->used_bytes,
+        .transfers_active = node->transfers_active,
+        .latencies = node->latencies,
+        .peers = node->peers,
+        .peers_count = node->peers_count,
     };
     node->is_beating = true;
     node->held_call = f.next_call;
@@ -410,6 +434,34 @@ void node_says_corrupt(struct test_node *node, uint64_t block_id)
                                                      .corrupt_block_ids_count = 1});
 }
 
+static void merge_blocks(struct test_node *node, const struct dfs_datanode_command *command)
+{
+    char line[128];
+    struct dfs_block_info merged = {.block_id = command->block.block_id};
+    snprintf(line, sizeof(line), "%s: merge %zu into %" PRIu64, node->host, command->sources_count,
+             merged.block_id);
+    say(line);
+    CU_ASSERT_EQUAL_FATAL(command->sources_count, command->source_nodes_count);
+    for (size_t i = 0; i < command->sources_count; i++) {
+        const struct dfs_block_info *source = &command->sources[i];
+        CU_ASSERT_TRUE(node_has(node_by_id(command->source_nodes[i].node_id), source->block_id));
+        merged.crc32c = crc32c_combine(merged.crc32c, source->crc32c, source->length);
+        merged.length += source->length;
+    }
+    CU_ASSERT_EQUAL(merged.length, command->block.length);
+    CU_ASSERT_EQUAL(merged.crc32c, command->block.crc32c);
+    if (!node->is_obedient || !node->is_alive) {
+        return;
+    }
+    node_received(node, &merged);
+    for (size_t i = 0; i < command->targets_count; i++) {
+        struct test_node *target = node_by_id(command->targets[i].node_id);
+        if (target->is_alive && target->is_obedient) {
+            node_received(target, &merged);
+        }
+    }
+}
+
 static void follow_one(struct test_node *node, const struct dfs_datanode_command *command)
 {
     char line[128];
@@ -428,6 +480,10 @@ static void follow_one(struct test_node *node, const struct dfs_datanode_command
             change(node, &(struct dfs_block_changes_request){.deleted_block_ids = &block_id,
                                                              .deleted_block_ids_count = 1});
         }
+        return;
+    }
+    if (command->kind == DATANODE_MERGE_BLOCKS) {
+        merge_blocks(node, command);
         return;
     }
     struct test_node *target = node_by_id(command->targets[0].node_id);

@@ -15,6 +15,7 @@
 enum {
     NODES_MAX = 16,
     DISK_BLOCKS_MAX = 4096,
+    EFFECTS_MAX = 64,
     CLIENT = 7,
     BLOCK_SIZE = 1000,
     NODE_BYTES = 1000000,
@@ -32,8 +33,22 @@ struct test_node {
     bool is_beating;  /* a heartbeat is held */
     uint64_t held_call;
     uint32_t report_commands;
+    /* For its heartbeats. */
+    uint64_t used_bytes;
+    uint32_t transfers_active;
+    struct dfs_latency_report latencies;
+    const struct dfs_peer_latency *peers;
+    size_t peers_count;
+    char address[32]; /* of its data; "": none */
     struct dfs_block_info disk[DISK_BLOCKS_MAX];
     size_t disk_count;
+};
+
+/* What the machine asked its shell to do. */
+struct asked {
+    uint64_t tag;
+    int effect;
+    char host[64]; /* NAMENODE_EFFECT_ASK_RACK */
 };
 
 struct record {
@@ -70,6 +85,8 @@ struct fixture {
     enum status status;
     char text[256];
     const void *response;
+    struct asked asked[EFFECTS_MAX]; /* and not answered by the test */
+    size_t asked_count;
     struct test_node nodes[NODES_MAX];
     size_t node_count;
 };

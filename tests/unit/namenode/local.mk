@@ -25,6 +25,11 @@ tests_unit_namenode_test_namenode_trash_SOURCES = \
 	tests/unit/namenode/test_namenode_trash.c $(NAMENODE_FIXTURE)
 tests_unit_namenode_test_namenode_trash_LDADD = $(UNIT_LIBS) $(NAMENODE_CORE_LIBS)
 
+UNIT_TESTS += tests/unit/namenode/test_namenode_compact
+tests_unit_namenode_test_namenode_compact_SOURCES = \
+	tests/unit/namenode/test_namenode_compact.c $(NAMENODE_FIXTURE)
+tests_unit_namenode_test_namenode_compact_LDADD = $(UNIT_LIBS) $(NAMENODE_CORE_LIBS)
+
 UNIT_TESTS += tests/unit/namenode/test_namenode_nodes
 tests_unit_namenode_test_namenode_nodes_SOURCES = \
 	tests/unit/namenode/test_namenode_nodes.c $(NAMENODE_FIXTURE)
@@ -62,3 +67,13 @@ UNIT_TESTS += tests/unit/namenode/test_namenode_durability
 tests_unit_namenode_test_namenode_durability_SOURCES = \
 	tests/unit/namenode/test_namenode_durability.c $(NAMENODE_FIXTURE)
 tests_unit_namenode_test_namenode_durability_LDADD = $(UNIT_LIBS) $(NAMENODE_CORE_LIBS)
+
+UNIT_TESTS += tests/unit/namenode/test_namenode_racks
+tests_unit_namenode_test_namenode_racks_SOURCES = \
+	tests/unit/namenode/test_namenode_racks.c $(NAMENODE_FIXTURE)
+tests_unit_namenode_test_namenode_racks_LDADD = $(UNIT_LIBS) $(NAMENODE_CORE_LIBS)
+
+UNIT_TESTS += tests/unit/namenode/test_namenode_rates
+tests_unit_namenode_test_namenode_rates_SOURCES = \
+	tests/unit/namenode/test_namenode_rates.c $(NAMENODE_FIXTURE)
+tests_unit_namenode_test_namenode_rates_LDADD = $(UNIT_LIBS) $(NAMENODE_CORE_LIBS)

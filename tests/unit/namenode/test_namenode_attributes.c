@@ -265,6 +265,25 @@ static void test_replication__copies_are_made_and_removed(void)
     CU_ASSERT_EQUAL(status_of("/file").replication, 1);
 }
 
+static void test_replication__a_silent_nodes_surplus_is_removed_when_it_is_heard(void)
+{
+    given_nodes(3);
+    given_repairing();
+    (void)given_file("/file", 1, 3);
+    node_die(&f.nodes[2]);
+    node_die(&f.nodes[1]);
+    when_ms_pass(f.settings.stale_ms + 1);
+    CU_ASSERT_EQUAL(set_replication("/file", 2), OK);
+    when_ms_pass(2000);
+    CU_ASSERT_EQUAL(count_readable("/file", 0), 3); /* they may be lost already */
+    for (size_t i = 1; i < 3; i++) {
+        f.nodes[i].is_alive = true;
+        node_beat(&f.nodes[i]);
+    }
+    when_ms_pass(2000);
+    CU_ASSERT_EQUAL(count_readable("/file", 0), 2);
+}
+
 static void test_replication__bad_numbers_and_directories_are_refused(void)
 {
     f.settings.replication_max = 5;
@@ -498,6 +517,9 @@ static const struct unit_test tests[] = {
     {"test_replication__copies_are_made_and_removed",
      "Another replication makes copies and removes some.",
      test_replication__copies_are_made_and_removed},
+    {"test_replication__a_silent_nodes_surplus_is_removed_when_it_is_heard",
+     "A replica too many on a silent node is removed when the node is heard.",
+     test_replication__a_silent_nodes_surplus_is_removed_when_it_is_heard},
     {"test_replication__bad_numbers_and_directories_are_refused",
      "A replication out of range is refused, and one for a directory.",
      test_replication__bad_numbers_and_directories_are_refused},

@@ -220,6 +220,29 @@ static enum status model_create(const char *path, bool overwrite)
     return entry != NULL && !overwrite ? ERR_EXISTS : OK;
 }
 
+static struct entry *file_at(const char *path)
+{
+    struct entry *entry = find(path);
+    if (entry == NULL) {
+        abort(); /* model_file was asked before */
+    }
+    return entry;
+}
+
+/* What there is at path; OK when it is a file. */
+static enum status model_file(const char *path)
+{
+    enum status status = check_parents(path, false);
+    if (status != OK) {
+        return status;
+    }
+    const struct entry *entry = find(path);
+    if (is_root(path) || (entry != NULL && entry->is_directory)) {
+        return ERR_IS_DIRECTORY;
+    }
+    return entry == NULL ? ERR_NOT_FOUND : OK;
+}
+
 /* --- random calls -------------------------------------------------------------------- */
 
 static uint64_t below(uint64_t bound)
@@ -252,7 +275,9 @@ static uint64_t write_block(uint64_t file_id)
 {
     struct dfs_add_block_response block;
     struct dfs_seal_block_request request = {
-        .client_id = f.client, .file_id = file_id, .length = 1 + below(BLOCK_SIZE)};
+        .client_id = f.client,
+        .file_id = file_id,
+        .length = 1 + below(below(2) == 0 ? BLOCK_SIZE : BLOCK_SIZE / 10)};
     uint64_t node_ids[NODES];
     struct dfs_add_block_request add = {
         .client_id = f.client, .file_id = file_id, .client_host = text_of("h1")};
@@ -311,6 +336,83 @@ static void random_write(void)
     put(path, false, length);
 }
 
+static void random_append(void)
+{
+    char path[PATH_BYTES];
+    random_path(path);
+    bool is_cut = below(4) == 0;
+    enum status expected = model_file(path);
+    struct dfs_append_request request = {.client_id = f.client,
+                                         .request_id = f.next_request++,
+                                         .path = text_of(path),
+                                         .has_keep_length = is_cut};
+    expect_status(call(METHOD_NAMENODE_APPEND, &request), expected, "append", path);
+    if (expected != OK) {
+        return;
+    }
+    uint64_t file_id = ((const struct dfs_append_response *)f.response)->file_id;
+    uint64_t length = is_cut ? 0 : file_at(path)->length;
+    for (size_t i = below(4); i > 0; i--) {
+        length += write_block(file_id);
+    }
+    if (below(5) == 0) {
+        struct dfs_abandon_request abandon = {
+            .client_id = f.client, .request_id = f.next_request++, .file_id = file_id};
+        expect_status(call(METHOD_NAMENODE_ABANDON, &abandon), OK, "abandon", path);
+        return;
+    }
+    expect_status(do_complete(file_id, length), OK, "complete", path);
+    file_at(path)->length = length;
+}
+
+static void random_concat(void)
+{
+    char target[PATH_BYTES];
+    char source[PATH_BYTES];
+    random_path(target);
+    random_path(source);
+    enum status expected = model_file(target);
+    expected = expected == OK ? model_file(source) : expected;
+    if (expected == OK && strcmp(target, source) == 0) {
+        expected = ERR_INVALID;
+    }
+    const struct slice sources[] = {text_of(source)};
+    struct dfs_concat_request request = {.client_id = f.client,
+                                         .request_id = f.next_request++,
+                                         .target = text_of(target),
+                                         .sources = sources,
+                                         .sources_count = 1};
+    expect_status(call(METHOD_NAMENODE_CONCAT, &request), expected, "concat", target);
+    if (expected == OK) {
+        file_at(target)->length += file_at(source)->length;
+        drop(source);
+    }
+}
+
+/* Of a file: its replication. Of a directory: a quota that nothing reaches, so that it counts. */
+static void random_attributes(void)
+{
+    char path[PATH_BYTES];
+    random_path(path);
+    enum status expected = model_file(path);
+    struct dfs_set_replication_request replication = {.client_id = f.client,
+                                                      .request_id = f.next_request++,
+                                                      .path = text_of(path),
+                                                      .replication = 2 + (uint32_t)below(2)};
+    expect_status(call(METHOD_NAMENODE_SET_REPLICATION, &replication), expected, "setrep", path);
+    if (expected != ERR_IS_DIRECTORY) {
+        return;
+    }
+    struct dfs_set_quota_request quota = {.client_id = f.client,
+                                          .request_id = f.next_request++,
+                                          .path = text_of(path),
+                                          .set_names = below(2) == 0,
+                                          .names = below(3) == 0 ? 0 : 1000000,
+                                          .set_bytes = below(2) == 0,
+                                          .bytes = below(3) == 0 ? 0 : (uint64_t)1 << 40};
+    expect_status(call(METHOD_NAMENODE_SET_QUOTA, &quota), OK, "quota", path);
+}
+
 static void random_stat(void)
 {
     char path[PATH_BYTES];
@@ -335,7 +437,17 @@ static void random_call(void)
     random_path(path);
     random_path(other);
     bool flag = below(2) == 0;
-    switch (below(6)) {
+    switch (below(10)) {
+    case 6:
+    case 7:
+        random_append();
+        return;
+    case 8:
+        random_concat();
+        return;
+    case 9:
+        random_attributes();
+        return;
     case 0:
     case 1:
         expect_status(do_mkdirs(path, 0, flag), model_mkdirs(path, flag), "mkdirs", path);
@@ -461,6 +573,7 @@ static void test_random__calls_and_trouble_end_as_the_list_says(void)
     m.count = 0;
     m.rng = rng_seed(unit_seed());
     f.replay_every = 25;
+    f.settings.compact_runs = 3;
     given_nodes(NODES);
     for (size_t i = 0; i < OPERATIONS; i++) {
         random_call();

@@ -17,7 +17,7 @@ static struct fixture {
 
 /* Every field but the two names. */
 enum {
-    NUMBERS = 34
+    NUMBERS = 42
 };
 
 static void list_numbers(const struct namenode_settings *s, uint64_t *ret_numbers)
@@ -36,6 +36,8 @@ static void list_numbers(const struct namenode_settings *s, uint64_t *ret_number
         (uint64_t)s->access_time_precision_ms,
         (uint64_t)s->trash_keep_ms,
         (uint64_t)s->trash_checkpoint_ms,
+        (uint64_t)s->compact_runs,
+        (uint64_t)s->compact_bytes_per_second,
         (uint64_t)s->lease_ms,
         (uint64_t)s->lease_hard_ms,
         (uint64_t)s->mutation_keep_ms,
@@ -51,6 +53,12 @@ static void list_numbers(const struct namenode_settings *s, uint64_t *ret_number
         (uint64_t)s->repair_start_ms,
         (uint64_t)s->repair_retry_ms,
         (uint64_t)s->maintenance_min_replicas,
+        (uint64_t)s->repair_bytes_per_second,
+        (uint64_t)s->repair_node_bytes_per_second,
+        (uint64_t)s->slow_factor,
+        (uint64_t)s->slow_floor_us,
+        (uint64_t)s->slow_samples_min,
+        (uint64_t)s->slow_keep_ms,
         (uint64_t)s->copies_per_node,
         (uint64_t)s->copy_timeout_ms,
         (uint64_t)s->pipeline_wait_ms,
@@ -69,7 +77,9 @@ static bool are_equal(const struct namenode_settings *left, const struct namenod
     list_numbers(right, right_numbers);
     return memcmp(left_numbers, right_numbers, sizeof(left_numbers)) == 0 &&
            slice_equal(left->superuser, right->superuser) &&
-           slice_equal(left->supergroup, right->supergroup);
+           slice_equal(left->supergroup, right->supergroup) &&
+           slice_equal(left->rack_table, right->rack_table) &&
+           slice_equal(left->rack_script, right->rack_script);
 }
 
 static void setup(void)
@@ -99,12 +109,20 @@ static void test_settings__defaults_are_the_machines(void)
     namenode_close(namenode);
 }
 
+/* settings_set frees the old ones. */
+static void keep_strings(struct namenode_settings *settings)
+{
+    settings->superuser = arena_copy(f.arena, settings->superuser);
+    settings->supergroup = arena_copy(f.arena, settings->supergroup);
+    settings->rack_table = arena_copy(f.arena, settings->rack_table);
+    settings->rack_script = arena_copy(f.arena, settings->rack_script);
+}
+
 static void test_settings__each_one_is_read(void)
 {
     struct namenode_settings before;
     namenode_settings_read(f.settings, f.arena, &before);
-    before.superuser = arena_copy(f.arena, before.superuser);
-    before.supergroup = arena_copy(f.arena, before.supergroup);
+    keep_strings(&before);
     for (size_t i = 0; i < namenode_setting_count; i++) {
         const struct setting *row = &namenode_setting_rows[i];
         char assignment[128];
@@ -117,8 +135,7 @@ static void test_settings__each_one_is_read(void)
             CU_FAIL("a setting is not read");
         }
         before = f.got;
-        before.superuser = arena_copy(f.arena, f.got.superuser); /* settings_set frees the old */
-        before.supergroup = arena_copy(f.arena, f.got.supergroup);
+        keep_strings(&before);
     }
 }
 
