@@ -260,7 +260,9 @@ uint64_t dfs_reader_file_id(const struct dfs_reader *reader);
  * less where the block ends; empty at and beyond the end of the file. A replica on this host is
  * mapped, others are fetched (some MiB ahead). Slices of one block lie in one run of memory:
  * mapping [0, 10) and then [10, 20) of a block gives neighbours, so a parser may walk from one into
- * the other. A slice stays valid until dfs_reader_forget passes it or the reader is closed.
+ * the other. A slice stays valid until dfs_reader_forget passes it or the reader is closed. What
+ * is appended after dfs_reader_open is not seen; a file that was cut or replaced is ERR_STALE once
+ * blocks have to be looked up again.
  * ERR_CORRUPT when every replica is corrupt or lost, ERR_UNAVAILABLE when none can be reached.
  */
 MUST_USE enum status dfs_reader_map(struct dfs_reader *reader,

@@ -1,5 +1,7 @@
 /*
  * reader.c - one file being read: which block covers an offset, and how long to be patient with it.
+ * The namenode may merge blocks of a file while it is read: then the bytes are those of before, in
+ * another block. A file that was cut or replaced is told apart and given up.
  */
 #include <inttypes.h>
 #include <string.h>
@@ -19,9 +21,13 @@ struct dfs_reader {
     struct slice path;
     uint64_t file_id;
     uint64_t length;
+    uint32_t cut_count;
     struct reader_block **blocks; /* known so far, by offset */
     size_t blocks_count;
     size_t blocks_capacity;
+    struct reader_block **retired; /* merged into others since; slices of them may be in use */
+    size_t retired_count;
+    size_t retired_capacity;
     struct dfs_spare spare;
     struct dfs_reader_totals totals;
 };
@@ -53,10 +59,27 @@ static struct reader_block *find_block(const struct dfs_reader *reader, uint64_t
     return reader->blocks[index];
 }
 
-static bool is_sound(const struct dfs_reader *reader, const struct dfs_located_block *block)
+/* file_length: of the file as it is now, which may have grown since it was opened. */
+static bool is_sound(uint64_t file_length, const struct dfs_located_block *block)
 {
     return block->block_id != 0 && block->length > 0 && block->length <= LIMIT_BLOCK_BYTES &&
-           block->offset <= reader->length && block->length <= reader->length - block->offset;
+           block->offset <= file_length && block->length <= file_length - block->offset;
+}
+
+/* Takes the known blocks out that lie, at least in part, where block does. */
+static void retire_under(struct dfs_reader *reader, const struct dfs_located_block *block)
+{
+    size_t first = find_index(reader, block->offset);
+    size_t end = first;
+    while (end < reader->blocks_count &&
+           reader->blocks[end]->located.offset < block->offset + block->length) {
+        reader->retired = mem_reserve(reader->retired, reader->retired_count,
+                                      &reader->retired_capacity, sizeof(struct reader_block *));
+        reader->retired[reader->retired_count++] = reader->blocks[end++];
+    }
+    memmove(reader->blocks + first, reader->blocks + end,
+            (reader->blocks_count - end) * sizeof(struct reader_block *));
+    reader->blocks_count -= end - first;
 }
 
 /* Takes over new blocks, and newer replicas of known ones. */
@@ -66,7 +89,7 @@ static enum status take_blocks(struct dfs_reader *reader,
 {
     for (size_t i = 0; i < response->blocks_count; i++) {
         const struct dfs_located_block *block = &response->blocks[i];
-        if (!is_sound(reader, block))
+        if (!is_sound(response->status.length, block))
             return error_set(reterr_error, ERR_CORRUPT, "the namenode's list of blocks is wrong");
         struct reader_block *known = find_block(reader, block->offset);
         if (known != NULL && known->located.block_id == block->block_id &&
@@ -76,8 +99,7 @@ static enum status take_blocks(struct dfs_reader *reader,
                 dfs_source_relocate(known->source, &known->located);
             continue;
         }
-        if (known != NULL)
-            return error_set(reterr_error, ERR_STALE, "the file was changed while it was read");
+        retire_under(reader, block);
         struct reader_block *added = MEM_NEW(struct reader_block);
         added->located = *block;
         reader->blocks = mem_reserve(reader->blocks, reader->blocks_count, &reader->blocks_capacity,
@@ -107,7 +129,11 @@ static enum status locate(struct dfs_reader *reader,
     if (reader->file_id == 0) {
         reader->file_id = response.status.file_id;
         reader->length = response.status.length;
+        reader->cut_count = response.status.cut_count;
     }
+    if (response.status.cut_count != reader->cut_count)
+        return error_set(reterr_error, ERR_STALE, "%.*s was cut while it was read",
+                         SLICE_ARGS(reader->path));
     if (response.status.file_id != reader->file_id)
         return error_set(reterr_error, ERR_STALE, "%.*s was replaced while it was read",
                          SLICE_ARGS(reader->path));
@@ -173,17 +199,40 @@ static enum status block_at(struct dfs_reader *reader,
     return OK;
 }
 
+/* The next bytes from offset on, at most length_max of them, as far as their block and the file go.
+ */
+static enum status need_once(struct dfs_reader *reader,
+                             uint64_t offset,
+                             size_t length_max,
+                             struct slice *ret_slice,
+                             struct error *reterr_error)
+{
+    struct reader_block *block = NULL;
+    enum status status = block_at(reader, offset, &block, reterr_error);
+    if (status != OK)
+        return status;
+    CHECK(block != NULL);
+    uint64_t into = offset - block->located.offset;
+    uint64_t left = block->located.length - into;
+    if (left > reader->length - offset)
+        left = reader->length - offset; /* merged with what was appended since */
+    size_t length = length_max < left ? length_max : (size_t)left;
+    status = dfs_source_need(block->source, into, length, &reader->totals, reterr_error);
+    if (status == OK)
+        *ret_slice = slice_make(dfs_source_data(block->source) + into, length);
+    return status;
+}
+
 /* Where replicas are may have changed since they were looked up; a datanode may be restarting. */
 static enum status need(struct dfs_reader *reader,
-                        struct reader_block *block,
                         uint64_t offset,
-                        size_t length,
+                        size_t length_max,
+                        struct slice *ret_slice,
                         struct error *reterr_error)
 {
     int64_t deadline_ms = dfs_deadline(reader->dfs);
     for (uint32_t attempt = 0;; attempt++) {
-        enum status status = dfs_source_need(block->source, offset - block->located.offset, length,
-                                             &reader->totals, reterr_error);
+        enum status status = need_once(reader, offset, length_max, ret_slice, reterr_error);
         if (status != ERR_UNAVAILABLE)
             return status;
         if (!dfs_pause(reader->dfs, attempt, deadline_ms, &status, reterr_error))
@@ -204,19 +253,9 @@ enum status dfs_reader_map(struct dfs_reader *reader,
         *ret_slice = (struct slice){0};
         return OK;
     }
-    struct reader_block *block = NULL;
-    enum status status = block_at(reader, offset, &block, reterr_error);
+    enum status status = need(reader, offset, length_max, ret_slice, reterr_error);
     if (status != OK)
         return error_prefix(reterr_error, status, "read %.*s", SLICE_ARGS(reader->path));
-    CHECK(block != NULL);
-    uint64_t into = offset - block->located.offset;
-    size_t length = length_max;
-    if (length > block->located.length - into)
-        length = (size_t)(block->located.length - into);
-    status = need(reader, block, offset, length, reterr_error);
-    if (status != OK)
-        return error_prefix(reterr_error, status, "read %.*s", SLICE_ARGS(reader->path));
-    *ret_slice = slice_make(dfs_source_data(block->source) + into, length);
     return OK;
 }
 
@@ -226,6 +265,13 @@ void dfs_reader_forget(struct dfs_reader *reader, uint64_t offset)
     for (size_t i = 0; i < end; i++) {
         dfs_source_close(reader->blocks[i]->source);
         reader->blocks[i]->source = NULL;
+    }
+    for (size_t i = 0; i < reader->retired_count; i++) {
+        struct reader_block *block = reader->retired[i];
+        if (block->located.offset + block->located.length > offset)
+            continue;
+        dfs_source_close(block->source);
+        block->source = NULL;
     }
 }
 
@@ -267,7 +313,12 @@ void dfs_reader_close(struct dfs_reader *reader)
         dfs_source_close(reader->blocks[i]->source);
         mem_free(reader->blocks[i]);
     }
+    for (size_t i = 0; i < reader->retired_count; i++) {
+        dfs_source_close(reader->retired[i]->source);
+        mem_free(reader->retired[i]);
+    }
     mem_free(reader->blocks);
+    mem_free(reader->retired);
     mem_free(reader->spare.memory);
     arena_close(reader->arena);
     mem_free(reader);

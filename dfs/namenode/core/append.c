@@ -129,6 +129,7 @@ void namenode_append(struct namenode *nn, const struct dfs_append_request *reque
 struct inode *namenode_append_finish(struct namenode *nn, struct inode *appending)
 {
     struct inode *file = namenode_append_older(nn, appending);
+    file->cut_count += file->block_count > appending->keep_blocks ? 1 : 0;
     while (file->block_count > appending->keep_blocks) {
         namenode_block_remove(nn, file->blocks[file->block_count - 1]);
     }

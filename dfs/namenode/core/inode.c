@@ -305,6 +305,7 @@ void namenode_inode_status(const struct inode *inode,
         .accessed_ms = inode->accessed_ms,
         .child_count = inode->child_count,
         .under_construction = inode->state == INODE_WRITING,
+        .cut_count = inode->cut_count,
     };
 }
 

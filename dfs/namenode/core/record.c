@@ -49,6 +49,7 @@ static struct journal_inode_put make_inode_put(const struct namenode *nn,
         .append_to = older == NULL ? 0 : older->id,
         .keep_blocks = inode->keep_blocks,
         .trash_age_ms = extra->trash_age_ms,
+        .cut_count = inode->cut_count,
     };
 }
 
@@ -221,6 +222,7 @@ static void replay_inode_put(struct namenode *nn, const struct journal_inode_put
     inode->durability = (uint8_t)record->durability;
     inode->is_append = record->append_to != 0;
     inode->keep_blocks = record->keep_blocks;
+    inode->cut_count = record->cut_count;
     if (record->under_construction) {
         namenode_lease_add(nn, inode, record->lease_client_id);
     }

@@ -136,6 +136,7 @@ struct inode {
     /* A directory's. */
     struct inode *children;
     uint32_t child_count;
+    uint32_t cut_count;            /* how often it was truncated */
     uint32_t keep_blocks;          /* of an appending file: blocks of the older one that stay */
     struct directory_extra *extra; /* NULL: nothing special */
     /* A file's. */

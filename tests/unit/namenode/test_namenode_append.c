@@ -290,10 +290,16 @@ static void test_truncate__drops_blocks_at_complete(void)
     CU_ASSERT_EQUAL(length_of("/file"), 3 * BLOCK_SIZE);
     CU_ASSERT_EQUAL(do_complete(id, BLOCK_SIZE + 7), OK);
     CU_ASSERT_EQUAL(length_of("/file"), BLOCK_SIZE + 7);
+    CU_ASSERT_EQUAL(blocks_of("/file").status.cut_count, 1);
     CU_ASSERT_EQUAL(count_on_disk(last), 0);
     CU_ASSERT_EQUAL(cut("/file", 0, &id), OK);
     CU_ASSERT_EQUAL(do_complete(id, 0), OK);
     CU_ASSERT_EQUAL(length_of("/file"), 0);
+    CU_ASSERT_EQUAL(append_to("/file", &id), OK);
+    CU_ASSERT_EQUAL(do_write_block(id, 7, &block_id), OK);
+    CU_ASSERT_EQUAL(do_complete(id, 7), OK);
+    CU_ASSERT_EQUAL(blocks_of("/file").status.cut_count, 2); /* an append changes no byte */
+    CU_ASSERT_EQUAL(do_delete("/file", false), OK);
     CU_ASSERT_EQUAL(cluster().block_count, 0);
 }
 
