@@ -61,6 +61,11 @@ struct rpc_client *daemon_rpc_client(const struct daemon *daemon)
     return daemon->client;
 }
 
+struct groups *daemon_groups(const struct daemon *daemon)
+{
+    return daemon->groups;
+}
+
 const char *daemon_directory(const struct daemon *daemon)
 {
     return daemon->directory;

@@ -30,6 +30,7 @@
 
 struct daemon;
 struct arena;
+struct groups;
 struct http_request;
 struct http_server;
 struct http_server_options;
@@ -118,6 +119,8 @@ struct shell *daemon_shell(const struct daemon *daemon);
 struct launcher *daemon_launcher(const struct daemon *daemon);
 /* Threads for blocking effects; setting daemon.workers. */
 struct workers *daemon_workers(const struct daemon *daemon);
+/* Groups of users, as event.groups has them. */
+struct groups *daemon_groups(const struct daemon *daemon);
 const char *daemon_directory(const struct daemon *daemon);
 const char *daemon_cluster_directory(const struct daemon *daemon);
 /* "127.0.0.1:port" of the gRPC server; kept over restarts when the port is still free. */

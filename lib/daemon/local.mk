@@ -14,6 +14,8 @@ lib_libdaemon_a_SOURCES = \
 	lib/daemon/grant.h \
 	lib/daemon/groups.c \
 	lib/daemon/groups.h \
+	lib/daemon/http_caller.c \
+	lib/daemon/http_caller.h \
 	lib/daemon/log.c \
 	lib/daemon/log.h \
 	lib/daemon/metrics.c \

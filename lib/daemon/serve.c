@@ -27,6 +27,16 @@ struct serve_call {
     struct arena *arena; /* of the user's name, which the shell borrows */
 };
 
+struct slice serve_user_of(struct slice subject)
+{
+    struct slice user_prefix = slice_from_string("user:");
+    if (slice_has_prefix(subject, slice_from_string("daemon:")))
+        return slice_from_string("millrace");
+    if (slice_has_prefix(subject, user_prefix) && !slice_equal_string(subject, "user:millrace"))
+        return slice_sub(subject, user_prefix.length, subject.length - user_prefix.length);
+    return subject;
+}
+
 enum status serve_authenticate(const struct token_secret *secret,
                                struct slice token,
                                struct arena *arena,
@@ -42,14 +52,7 @@ enum status serve_authenticate(const struct token_secret *secret,
         token_verify(secret, token, CLUSTER_AUDIENCE, clock_wall_ms(), &claims, reterr_error);
     if (status != OK)
         return status;
-    struct slice subject = slice_from_string(claims.subject);
-    struct slice user_prefix = slice_from_string("user:");
-    if (slice_has_prefix(subject, slice_from_string("daemon:")))
-        subject = slice_from_string("millrace");
-    else if (slice_has_prefix(subject, user_prefix) &&
-             !slice_equal_string(subject, "user:millrace"))
-        subject = slice_sub(subject, user_prefix.length, subject.length - user_prefix.length);
-    *ret_user = arena_copy(arena, subject);
+    *ret_user = arena_copy(arena, serve_user_of(slice_from_string(claims.subject)));
     return OK;
 }
 

@@ -38,8 +38,12 @@ void serve_stop(struct serve *serve);
 void serve_close(struct serve *serve, int64_t grace_ms); /* NULL is fine */
 
 /*
- * The caller that a genuine token names, as event.user shows it, from arena: "user:alice" is
- * "alice", "daemon:rm" is "millrace"; anything else, and "user:millrace", stays as it is.
+ * What event.user shows for a token's subject: "user:alice" is "alice", "daemon:rm" is "millrace";
+ * anything else, and "user:millrace", stays as it is. Borrows from subject.
+ */
+struct slice serve_user_of(struct slice subject);
+/*
+ * The caller that a genuine token names, by serve_user_of, from arena.
  */
 MUST_USE enum status serve_authenticate(const struct token_secret *secret,
                                         struct slice token,

@@ -12,6 +12,7 @@ tests_unit_daemon_test_shell_SOURCES = \
 tests_unit_daemon_test_shell_LDADD = $(UNIT_LIBS) $(DAEMON_LIBS)
 UNIT_TESTS += \
 	tests/unit/daemon/test_groups \
+	tests/unit/daemon/test_http_caller \
 	tests/unit/daemon/test_log \
 	tests/unit/daemon/test_metrics \
 	tests/unit/daemon/test_settings
@@ -21,6 +22,7 @@ tests_unit_daemon_test_groups_SOURCES = \
 	tests/unit/daemon/test_groups.c
 tests_unit_daemon_test_groups_LDADD = $(UNIT_LIBS) $(DAEMON_LIBS)
 tests_unit_daemon_test_metrics_LDADD = $(UNIT_LIBS) $(DAEMON_LIBS)
+tests_unit_daemon_test_http_caller_LDADD = $(UNIT_LIBS) $(DAEMON_LIBS)
 tests_unit_daemon_test_log_LDADD = $(UNIT_LIBS) $(DAEMON_LIBS)
 tests_unit_daemon_test_settings_LDADD = $(UNIT_LIBS) $(DAEMON_LIBS)
 UNIT_TESTS += tests/unit/daemon/test_daemon
