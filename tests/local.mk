@@ -28,6 +28,7 @@ include tests/unit/mr/local.mk
 include tests/unit/mr_client/local.mk
 include tests/unit/dfs/local.mk
 include tests/unit/namenode/local.mk
+include tests/unit/webhdfs/local.mk
 include tests/unit/cli/local.mk
 include tests/sim/local.mk
 include tests/cluster/local.mk

@@ -25,6 +25,9 @@ dfs_libdatanodedaemon_a_SOURCES = \
 	dfs/datanode/daemon/watch.c \
 	dfs/datanode/daemon/volumes.c \
 	dfs/datanode/daemon/volumes.h \
+	dfs/datanode/daemon/web_clients.c \
+	dfs/datanode/daemon/web_clients.h \
+	dfs/datanode/daemon/webhdfs.c \
 	dfs/datanode/daemon/work.c
 
 bin_PROGRAMS += bin/mr-datanode

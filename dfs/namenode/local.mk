@@ -44,8 +44,14 @@ dfs_libnamenodedaemon_a_SOURCES = \
 	dfs/namenode/daemon/namenode_settings.h \
 	dfs/namenode/daemon/pages.c \
 	dfs/namenode/daemon/pages.h \
+	dfs/namenode/daemon/pages_private.h \
 	dfs/namenode/daemon/racks_shell.c \
-	dfs/namenode/daemon/racks_shell.h
+	dfs/namenode/daemon/racks_shell.h \
+	dfs/namenode/daemon/visit.h \
+	dfs/namenode/daemon/webhdfs.c \
+	dfs/namenode/daemon/webhdfs_read.c \
+	dfs/namenode/daemon/webhdfs_redirect.c \
+	dfs/namenode/daemon/webhdfs_write.c
 
 bin_PROGRAMS += bin/mr-namenode
 bin_mr_namenode_SOURCES = dfs/namenode/daemon/main.c

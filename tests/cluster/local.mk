@@ -3,6 +3,12 @@ EXTRA_DIST += tests/cluster/lib.sh
 # CLUSTER_TESTS += tests/cluster/test_<what>
 CLUSTER_TESTS += tests/cluster/test_dfs tests/cluster/test_mrfs
 EXTRA_DIST += tests/cluster/dfs_cluster.py
+CLUSTER_TESTS += tests/cluster/test_webhdfs
+EXTRA_DIST += \
+	tests/cluster/webhdfs_fsspec.py \
+	tests/cluster/webhdfs_npm/client.js \
+	tests/cluster/webhdfs_npm/package-lock.json \
+	tests/cluster/webhdfs_npm/package.json
 CLUSTER_TESTS += tests/cluster/test_metrics
 EXTRA_DIST += tests/cluster/check_metrics.py
 CLUSTER_TESTS += tests/cluster/test_grpc_python

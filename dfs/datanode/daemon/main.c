@@ -6,6 +6,8 @@
 #include <string.h>
 
 #include "dfs/datanode/daemon/node.h"
+#include "dfs/datanode/daemon/web_clients.h"
+#include "dfs/webhdfs/request.h"
 #include "lib/base/mem.h"
 #include "lib/daemon/daemon.h"
 #include "lib/daemon/log.h"
@@ -40,6 +42,8 @@ static const struct setting settings[] = {
     {"datanode.connections_max", SETTING_U64,    "512",    "HTTP connections at a time", 8, 65536},
     {"datanode.scrub_rate",      SETTING_BYTES,  "8m",     "bytes verified per second; 0: none", 0, 0},
     {"datanode.scrub_pause",     SETTING_MS,     "24h",    "a block is not verified again sooner", 0, 0},
+    {"datanode.webhdfs_reads_max", SETTING_U64,  "128",    "files read over WebHDFS at a time; more wait", 1, 65536},
+    {"datanode.webhdfs_uploads_max", SETTING_U64, "16",    "files written over WebHDFS at a time, a block of memory each; more wait", 1, 65536},
     {"datanode.space_interval",  SETTING_MS,     "5s",     "between two looks at the free space", 10, 3600000},
 };
 
@@ -48,6 +52,11 @@ static const struct http_route routes[] = {
      .handle = node_receive_handle, .end = node_receive_end},
     {.method = "GET", .prefix = "/v1/block/", .handle = node_serve_block},
     {.method = "GET", .prefix = "/v1/status", .handle = node_serve_status},
+    {.method = "GET", .prefix = WEBHDFS_PREFIX, .handle = node_webhdfs_get},
+    {.method = "PUT", .prefix = WEBHDFS_PREFIX, .begin = node_webhdfs_begin, .chunk = node_webhdfs_chunk,
+     .handle = node_webhdfs_handle, .end = node_webhdfs_end},
+    {.method = "POST", .prefix = WEBHDFS_PREFIX, .begin = node_webhdfs_begin, .chunk = node_webhdfs_chunk,
+     .handle = node_webhdfs_handle, .end = node_webhdfs_end},
     {.method = "GET", .prefix = "/metrics", .handle = node_serve_metrics},
     {.method = "GET", .prefix = "/healthz", .handle = node_serve_health},
 };
@@ -340,6 +349,8 @@ static void stop_node(void *state)
 {
     struct node *node = state;
     node_receives_stop(node);
+    if (node->web_clients != NULL)
+        web_clients_stop(node->web_clients);
     http_server_close(node->server);
     node->server = NULL;
     fd_pass_server_close(node->fd_server);
@@ -356,6 +367,7 @@ static void close_node(void *state)
     if (node == NULL)
         return;
     stop_node(node);
+    web_clients_close(node->web_clients);
     for (size_t i = 0; i < NODE_CLIENTS; i++)
         http_client_close(node->clients[i]);
     latencies_close(node->latencies);
@@ -396,6 +408,11 @@ static enum status open_node(struct daemon *daemon,
     }
     if (status == OK)
         status = workers_open("block", workers, &node->workers, reterr_error);
+    const size_t uses[WEB_USE_COUNT] = {
+        [WEB_READ] = (size_t)settings_u64(daemon_settings(daemon), "datanode.webhdfs_reads_max"),
+        [WEB_WRITE] = (size_t)settings_u64(daemon_settings(daemon), "datanode.webhdfs_uploads_max"),
+    };
+    node->web_clients = web_clients_open(daemon, uses);
     if (status == OK)
         status = workers_open("tail", TAILS, &node->tails, reterr_error);
     if (status == OK)

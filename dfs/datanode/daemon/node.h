@@ -26,6 +26,7 @@ struct log;
 struct metrics_page;
 struct mutex;
 struct shell;
+struct web_clients;
 struct workers;
 
 enum {
@@ -43,6 +44,7 @@ struct node {
     struct workers *workers;
     struct workers *tails; /* for the ends of pipelines whose writers have their answer */
     struct http_server *server;
+    struct web_clients *web_clients;
     struct fd_pass_server *fd_server;
     struct http_client *clients[NODE_CLIENTS]; /* by the number of nodes behind the next one */
     struct token_secret secret;
@@ -121,6 +123,13 @@ enum status node_answer_descriptor(void *user,
                                    struct buf *answer,
                                    int *ret_fd,
                                    struct error *error);
+
+/* --- webhdfs.c ------------------------------------------------------------------------------- */
+void node_webhdfs_get(void *user, struct http_request *request);
+void node_webhdfs_begin(void *user, struct http_request *request);
+enum status node_webhdfs_chunk(void *user, struct http_request *request, struct slice data);
+void node_webhdfs_handle(void *user, struct http_request *request);
+void node_webhdfs_end(void *user, struct http_request *request, bool is_complete);
 
 /* --- watch.c: how this datanode is ------------------------------------------------------------ */
 void node_serve_metrics(void *user, struct http_request *request);

@@ -17,6 +17,8 @@ enum {
 /* One setting, two lines. */
 /* clang-format off */
 const struct setting namenode_setting_rows[] = {
+    {"dfs.webhdfs_token_lifetime", SETTING_MS, "1h",
+     "How long a redirect to a datanode may be used.", 1000, DURATION_MAX_MS},
     {"dfs.superuser", SETTING_STRING, "",
      "User who may do everything; empty: who runs the daemon.", 0, 0},
     {"dfs.supergroup", SETTING_STRING, "supergroup",

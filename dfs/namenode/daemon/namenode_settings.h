@@ -10,7 +10,7 @@
 #include "lib/base/arena.h"
 #include "lib/daemon/settings.h"
 
-/* "dfs.<field>" for each field of struct namenode_settings. */
+/* "dfs.<field>" for each field of struct namenode_settings, and what the pages read themselves. */
 extern const struct setting namenode_setting_rows[];
 extern const size_t namenode_setting_count;
 

@@ -1,11 +1,11 @@
 /*
  * pages.c - see pages.h.
  */
-#include "dfs/namenode/daemon/pages.h"
+#include "dfs/namenode/daemon/pages_private.h"
 
 #include <inttypes.h>
 
-#include "lib/base/arena.h"
+#include "dfs/webhdfs/request.h"
 #include "lib/base/buf.h"
 #include "lib/base/mem.h"
 #include "lib/daemon/daemon.h"
@@ -13,14 +13,10 @@
 #include "lib/model/messages.h"
 #include "lib/net/http_server.h"
 #include "lib/os/clock.h"
+#include "lib/os/host.h"
 
 enum {
     ASK_MS = 5000
-};
-
-struct namenode_pages {
-    struct daemon *daemon;
-    struct http_server *http;
 };
 
 static enum status ask_status(const struct namenode_pages *self,
@@ -118,10 +114,20 @@ static void serve_health(void *user, struct http_request *request)
     daemon_serve_health(self->daemon, request);
 }
 
+/* clang-format off */
 static const struct http_route routes[] = {
     {.method = "GET", .prefix = "/metrics", .handle = serve_metrics},
     {.method = "GET", .prefix = "/healthz", .handle = serve_health },
+    {.method = "GET", .prefix = WEBHDFS_PREFIX, .handle = namenode_webhdfs_handle},
+    {.method = "DELETE", .prefix = WEBHDFS_PREFIX, .begin = namenode_webhdfs_begin,
+     .chunk = namenode_webhdfs_chunk, .handle = namenode_webhdfs_handle},
+    {.method = "POST", .prefix = WEBHDFS_PREFIX, .begin = namenode_webhdfs_begin,
+     .chunk = namenode_webhdfs_chunk, .handle = namenode_webhdfs_handle},
+    {.method = "PUT", .prefix = WEBHDFS_PREFIX, .begin = namenode_webhdfs_begin,
+     .chunk = namenode_webhdfs_chunk, .handle = namenode_webhdfs_handle},
 };
+
+/* clang-format on */
 
 enum status namenode_pages_open(struct daemon *daemon,
                                 struct namenode_pages **ret_pages,
@@ -129,6 +135,12 @@ enum status namenode_pages_open(struct daemon *daemon,
 {
     struct namenode_pages *self = MEM_NEW(struct namenode_pages);
     self->daemon = daemon;
+    self->arena = arena_open(0);
+    self->client_id = host_random_u64();
+    self->superuser = settings_string(daemon_settings(daemon), "dfs.superuser");
+    if (self->superuser[0] == '\0')
+        self->superuser = host_user_name(self->arena, host_uid());
+    self->supergroup = settings_string(daemon_settings(daemon), "dfs.supergroup");
     struct http_server_options options = {
         .threading = HTTP_THREAD_EACH, /* handlers wait for the machine */
         .routes = routes,
@@ -137,6 +149,7 @@ enum status namenode_pages_open(struct daemon *daemon,
     };
     enum status status = daemon_listen_http(daemon, &options, &self->http, NULL, reterr_error);
     if (status != OK) {
+        arena_close(self->arena);
         mem_free(self);
         return status;
     }
@@ -157,5 +170,6 @@ void namenode_pages_close(void *pages)
     if (self == NULL)
         return;
     namenode_pages_stop(self);
+    arena_close(self->arena);
     mem_free(self);
 }
