@@ -125,6 +125,8 @@ static void test_settings__each_one_is_read(void)
     keep_strings(&before);
     for (size_t i = 0; i < namenode_setting_count; i++) {
         const struct setting *row = &namenode_setting_rows[i];
+        if (strcmp(row->name, "dfs.webhdfs_token_lifetime") == 0)
+            continue; /* not the machine's: webhdfs_redirect.c reads it */
         char assignment[128];
         /* 7 is within the bounds of every number and no number's default. */
         snprintf(assignment, sizeof(assignment), "%s=7", row->name);
