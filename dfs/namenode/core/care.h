@@ -56,6 +56,14 @@ void namenode_node_forget(struct namenode *nn, struct tracked *node);
 void namenode_service_count_left(struct block *block, bool is_short);
 void namenode_service_uncount(struct replica *replica);
 
+/* --- identity.c ---------------------------------------------------------------------- */
+
+/* False: the registration was refused, with a sentence. Gives up who was at its address before. */
+bool namenode_identity_admits(struct namenode *nn,
+                              const struct dfs_register_datanode_request *request);
+/* Forgets datanodes in whose place there is another. */
+void namenode_identity_housekeeping(struct namenode *nn);
+
 /* --- racks.c ------------------------------------------------------------------------- */
 
 struct rack_table;
@@ -151,6 +159,8 @@ void namenode_node_wake(struct namenode *nn, struct tracked *node);
 void namenode_nodes_flush(struct namenode *nn);
 void namenode_node_answer_held(struct namenode *nn, struct tracked *node);
 void namenode_node_liveness(struct namenode *nn, struct tracked *node);
+/* At once: what it holds is not waited for. */
+void namenode_node_give_up(struct namenode *nn, struct tracked *node);
 void namenode_nodes_excuse(struct namenode *nn, int64_t pause_ms);
 void namenode_nodes_housekeeping(struct namenode *nn);
 bool namenode_node_is_usable(const struct tracked *node);

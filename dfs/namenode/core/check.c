@@ -235,6 +235,20 @@ static void check_node(const struct namenode *nn, const struct tracked *node)
     expect(node->has_held == heap_node_is_queued(&node->held_timer.node), "NN-12");
 }
 
+static void check_addresses(const struct namenode *nn)
+{
+    struct map *addresses = map_open();
+    size_t cursor = 0;
+    void *value = NULL;
+    while (map_u64_next(nn->nodes, &cursor, NULL, &value)) {
+        const struct tracked *node = value;
+        if (!namenode_node_is_gone(node) && node->endpoint.http_address.length > 0) {
+            expect(map_put(addresses, node->endpoint.http_address, value) == NULL, "NN-14");
+        }
+    }
+    map_close(addresses);
+}
+
 static uint64_t count_copies_out(const struct namenode *nn)
 {
     uint64_t count = 0;
@@ -257,6 +271,7 @@ static void check_nodes(const struct namenode *nn)
         copies_in += node->copies_in;
     }
     expect(copies_in == count_copies_out(nn), "NN-6");
+    check_addresses(nn);
     size_t racks = 0;
     cursor = 0;
     while (map_next(nn->racks, &cursor, NULL, &value)) {

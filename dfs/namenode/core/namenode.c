@@ -471,6 +471,7 @@ static void answer_cancelled(struct namenode *nn, uint64_t call)
         if (node->has_held && node->held_call == call) {
             namenode_timer_clear(nn, &node->held_timer);
             node->has_held = false;
+            node->is_hung_up = true;
             actions_fail(nn->actions, call, ERR_CANCELLED, "the caller has gone");
             return;
         }
@@ -512,6 +513,7 @@ static void run_timer(struct namenode *nn, struct timer *timer)
         namenode_trash_run(nn);
         namenode_compact_run(nn);
         namenode_nodes_housekeeping(nn);
+        namenode_identity_housekeeping(nn);
         namenode_service_housekeeping(nn);
         namenode_slow_housekeeping(nn);
         namenode_repair_unpark(nn);

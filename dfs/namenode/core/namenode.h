@@ -30,6 +30,7 @@
  *   NN-12 A datanode has at most one held heartbeat, and only while it is not given up.
  *   NN-13 Replicas on datanodes that are not in service count for no block's wanted number; those
  * in maintenance lower it, to maintenance_min_replicas at least.
+ *   NN-14 No two datanodes that are not given up have one HTTP address.
  *   NN-21 The sums kept by a directory with a quota equal what counting below it gives.
  *   NN-22 A file that appends has the installed file of its name beside it, whose blocks it keeps a
  *         prefix of.

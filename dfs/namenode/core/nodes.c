@@ -118,13 +118,31 @@ void namenode_node_heard(struct namenode *nn, struct tracked *node)
 {
     node_apply(nn, node, TRACKED_HEARD);
     node->heard_ms = nn->now_ms;
+    node->is_hung_up = false;
     set_liveness_timer(nn, node);
     if (node->has_surplus) {
         node->has_surplus = false;
-        for (const struct list_node *at = node->replicas.first; at != NULL; at = at->next) {
-            namenode_block_review(nn, ((struct replica *)at->object)->block);
+        struct list_node *at = node->replicas.first;
+        while (at != NULL) {
+            struct replica *replica = at->object;
+            at = at->next; /* a review may take back a copy to this node, of this block only */
+            namenode_block_review(nn, replica->block);
         }
     }
+}
+
+static void end_node(struct namenode *nn, struct tracked *node)
+{
+    namenode_node_answer_held(nn, node);
+    namenode_node_clear(nn, node, false);
+    nn->has_repair_work = true;
+}
+
+void namenode_node_give_up(struct namenode *nn, struct tracked *node)
+{
+    node_apply(nn, node, TRACKED_SUPERSEDED);
+    end_node(nn, node);
+    set_liveness_timer(nn, node);
 }
 
 void namenode_node_liveness(struct namenode *nn, struct tracked *node)
@@ -138,8 +156,7 @@ void namenode_node_liveness(struct namenode *nn, struct tracked *node)
     CHECK(!namenode_node_is_gone(node));
     node_apply(nn, node, next[node->state]);
     if (node->state == TRACKED_GIVEN_UP) {
-        namenode_node_answer_held(nn, node);
-        namenode_node_clear(nn, node, false);
+        end_node(nn, node);
     }
     set_liveness_timer(nn, node);
 }
@@ -256,12 +273,7 @@ static bool registration_is_valid(struct namenode *nn,
         namenode_fail(nn, ERR_INVALID, "a datanode needs an id and a host");
         return false;
     }
-    if (request->cluster_id != 0 && request->cluster_id != nn->cluster_id) {
-        namenode_fail(nn, ERR_INVALID, "the datanode belongs to cluster %llu, this is %llu",
-                      (unsigned long long)request->cluster_id, (unsigned long long)nn->cluster_id);
-        return false;
-    }
-    return true;
+    return namenode_identity_admits(nn, request);
 }
 
 /* Whatever the older process was told is told again. */
@@ -274,6 +286,9 @@ static void begin_session(struct namenode *nn,
     node->capacity_bytes = request->capacity_bytes;
     node->is_reporting = false;
     node->has_reported = false;
+    node->is_hung_up = false;
+    node->is_superseded = false;
+    node->rival = (struct rival){0};
     node->report_serial = 0;
     node->report_next_part = 0;
     node->wants_report = false;
@@ -292,10 +307,6 @@ void namenode_register_datanode(struct namenode *nn,
         return;
     }
     struct tracked *node = map_u64_get(nn->nodes, request->node.node_id);
-    if (node != NULL && request->incarnation < node->incarnation) {
-        namenode_fail(nn, ERR_STALE, "a later incarnation of this datanode is registered");
-        return;
-    }
     if (node == NULL && map_u64_count(nn->nodes) >= LIMIT_NODES) {
         namenode_fail(nn, ERR_LIMIT, "the cluster has %d datanodes", (int)LIMIT_NODES);
         return;

@@ -25,7 +25,8 @@
  X(TRACKED_ABSENT) X(TRACKED_LIVE) X(TRACKED_STALE) X(TRACKED_LOST) X(TRACKED_GIVEN_UP)
 #define TRACKED_EVENT_LIST(X)                                                                      \
  X(TRACKED_HEARD)                                                                                  \
- X(TRACKED_REGISTERED) X(TRACKED_SILENT) X(TRACKED_SILENT_LONG) X(TRACKED_SILENT_TOO_LONG)
+ X(TRACKED_REGISTERED)                                                                             \
+ X(TRACKED_SILENT) X(TRACKED_SILENT_LONG) X(TRACKED_SILENT_TOO_LONG) X(TRACKED_SUPERSEDED)
 #define INODE_LIST(X)       X(INODE_WRITING) X(INODE_INSTALLED) X(INODE_REMOVED)
 #define INODE_EVENT_LIST(X) X(INODE_INSTALL) X(INODE_ABANDON) X(INODE_REMOVE)
 #define BLOCK_LIST(X)       X(BLOCK_PENDING) X(BLOCK_SEALED) X(BLOCK_FORGOTTEN)
@@ -240,6 +241,14 @@ struct unknown {
     struct list_node in_unknown; /* namenode->unknown, oldest first */
 };
 
+/* A process that wants to be what another one is. */
+struct rival {
+    bool is_there;
+    uint64_t node_id;
+    uint64_t incarnation;
+    int64_t since_ms;
+};
+
 struct tracked {
     struct endpoint endpoint; /* strings owned; in the rack where the namenode sees it */
     struct slice said_rack;   /* owned; where the datanode sees itself */
@@ -251,6 +260,9 @@ struct tracked {
     uint64_t incarnation;
     uint64_t session;
     int64_t heard_ms;
+    bool is_hung_up;    /* its connection broke since */
+    bool is_superseded; /* another datanode is at its address */
+    struct rival rival;
     struct rack *rack;
     uint64_t capacity_bytes;
     uint64_t used_bytes;

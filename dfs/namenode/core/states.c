@@ -40,6 +40,9 @@ static const struct transition_row tracked_rows[] = {
     {TRACKED_LOST,     TRACKED_HEARD,           TRACKED_LIVE,     NULL},
     {TRACKED_LOST,     TRACKED_REGISTERED,      TRACKED_LIVE,     NULL},
     {TRACKED_LOST,     TRACKED_SILENT_TOO_LONG, TRACKED_GIVEN_UP, NULL},
+    {TRACKED_LIVE,     TRACKED_SUPERSEDED,      TRACKED_GIVEN_UP, NULL},
+    {TRACKED_STALE,    TRACKED_SUPERSEDED,      TRACKED_GIVEN_UP, NULL},
+    {TRACKED_LOST,     TRACKED_SUPERSEDED,      TRACKED_GIVEN_UP, NULL},
     {TRACKED_GIVEN_UP, TRACKED_REGISTERED,      TRACKED_LIVE,     NULL},
 };
 const struct transition_table namenode_tracked_table =

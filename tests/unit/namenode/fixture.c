@@ -352,8 +352,18 @@ static void unstore(struct test_node *node, uint64_t block_id)
     }
 }
 
+void node_hang_up(struct test_node *node)
+{
+    if (node->is_beating) {
+        step((struct event){.kind = EVENT_REQUEST_CANCELLED, .call = node->held_call});
+    }
+}
+
 void node_register(struct test_node *node)
 {
+    if (node->registered != node->incarnation) {
+        node_hang_up(node); /* an earlier process ended */
+    }
     struct dfs_register_datanode_request request = {
         .node = {.node_id = node->id,
                  .host = text_of(node->host),
@@ -364,6 +374,7 @@ void node_register(struct test_node *node)
     };
     if (call_as("millrace", METHOD_DATANODE_TRACKER_REGISTER_DATANODE, &request) == OK) {
         node->session = ((const struct dfs_register_datanode_response *)f.response)->session;
+        node->registered = node->incarnation;
     }
 }
 

@@ -26,6 +26,7 @@ struct test_node {
     char host[16];
     char rack[16];
     uint64_t incarnation;
+    uint64_t registered; /* the incarnation that did so last */
     uint64_t session;
     uint64_t free_bytes;
     bool is_alive;    /* beats */
@@ -124,6 +125,8 @@ void node_register(struct test_node *node);
 void node_report(struct test_node *node);
 void node_beat(struct test_node *node);
 void node_die(struct test_node *node);
+/* Its connection breaks; what becomes of it otherwise is the test's to say. */
+void node_hang_up(struct test_node *node);
 void node_received(struct test_node *node, const struct dfs_block_info *info);
 void node_says_corrupt(struct test_node *node, uint64_t block_id);
 

@@ -77,3 +77,8 @@ UNIT_TESTS += tests/unit/namenode/test_namenode_rates
 tests_unit_namenode_test_namenode_rates_SOURCES = \
 	tests/unit/namenode/test_namenode_rates.c $(NAMENODE_FIXTURE)
 tests_unit_namenode_test_namenode_rates_LDADD = $(UNIT_LIBS) $(NAMENODE_CORE_LIBS)
+
+UNIT_TESTS += tests/unit/namenode/test_namenode_identity
+tests_unit_namenode_test_namenode_identity_SOURCES = \
+	tests/unit/namenode/test_namenode_identity.c $(NAMENODE_FIXTURE)
+tests_unit_namenode_test_namenode_identity_LDADD = $(UNIT_LIBS) $(NAMENODE_CORE_LIBS)

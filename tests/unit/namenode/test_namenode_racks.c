@@ -78,6 +78,7 @@ static void test_racks__table_wins_over_what_a_node_says(void)
     CU_ASSERT_STRING_EQUAL(rack_of(4), "/said");
     CU_ASSERT_STRING_EQUAL(rack_of(5), "/default-rack");
     snprintf(third->address, sizeof(third->address), "10.0.0.3:9866");
+    third->incarnation++;
     node_register(third);
     CU_ASSERT_STRING_EQUAL(rack_of(3), "/d");
 }
@@ -431,6 +432,7 @@ static void test_slow__peers_that_agree_are_believed(void)
     for (size_t i = 0; i < 5; i++) {
         struct test_node *node = &f.nodes[i];
         snprintf(node->address, sizeof(node->address), "10.0.0.%zu:1", i + 1);
+        node->incarnation++;
         peers[i] = (struct dfs_peer_latency){.http_address = text_of(node->address),
                                              .latency = latency(100, 10000, 40000)};
         node_register(node);
