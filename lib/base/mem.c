@@ -44,16 +44,27 @@ void mem_free(void *block)
     free(block);
 }
 
-void *mem_reserve(void *block, size_t count, size_t *capacity, size_t bytes)
+static void *reserve(void *block, size_t count, size_t *capacity, size_t grown, size_t bytes)
 {
-    if (count < *capacity)
-        return block;
     CHECK(bytes > 0);
-    size_t grown = *capacity < 8 ? 8 : *capacity * 2;
     CHECK(grown > count);
     CHECK(grown <= SIZE_MAX / bytes);
     void *moved = realloc(block, grown * bytes);
     CHECK(moved != NULL);
     *capacity = grown;
     return moved;
+}
+
+void *mem_reserve(void *block, size_t count, size_t *capacity, size_t bytes)
+{
+    if (count < *capacity)
+        return block;
+    return reserve(block, count, capacity, *capacity < 8 ? 8 : *capacity * 2, bytes);
+}
+
+void *mem_reserve_tight(void *block, size_t count, size_t *capacity, size_t bytes)
+{
+    if (count < *capacity)
+        return block;
+    return reserve(block, count, capacity, *capacity < 4 ? *capacity + 1 : *capacity * 2, bytes);
 }

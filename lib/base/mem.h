@@ -21,5 +21,7 @@ void mem_free(void *block);
 
 /* Makes sure that an array has room for one more; doubles; aborts when memory is gone. */
 void *mem_reserve(void *block, size_t count, size_t *capacity, size_t bytes);
+/* The same for arrays of which there are millions and most of which stay short: 1, 2, 3, 4, 8. */
+void *mem_reserve_tight(void *block, size_t count, size_t *capacity, size_t bytes);
 
 #endif

@@ -12,7 +12,8 @@
 #include "lib/os/clock.h"
 
 enum {
-    ROUND_ITEMS = 1024 /* steps that share a sync: when so many wait, some ms of steps to one sync */
+    ROUND_ITEMS =
+        1024 /* steps that share a sync: when so many wait, some ms of steps to one sync */
 };
 
 static void step(struct shell *shell, struct event *event, int64_t now_ms, int64_t wall_ms)

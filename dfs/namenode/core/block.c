@@ -21,8 +21,8 @@ struct block *namenode_block_new(struct namenode *nn,
     block->file = file;
     block->length = length;
     block->index = (uint32_t)file->block_count;
-    file->blocks =
-        mem_reserve(file->blocks, file->block_count, &file->block_capacity, sizeof(struct block *));
+    file->blocks = mem_reserve_tight(file->blocks, file->block_count, &file->block_capacity,
+                                     sizeof(struct block *));
     file->blocks[file->block_count++] = block;
     CHECK(map_u64_put(nn->blocks, id, block) == NULL);
     nn->health_counts[HEALTH_NONE]++;
@@ -194,10 +194,11 @@ struct replica *namenode_replica_new(struct namenode *nn, struct block *block, s
     replica->node = node;
     replica->state = REPLICA_EXPECTED;
     replica->since_step = nn->step;
-    replica->timer.kind = TIMER_REPLICA;
-    replica->timer.object = replica;
-    block->replicas = mem_reserve(block->replicas, block->replica_count, &block->replica_capacity,
-                                  sizeof(struct replica *));
+    replica->arrival = MEM_NEW(struct arrival);
+    replica->arrival->timer.kind = TIMER_REPLICA;
+    replica->arrival->timer.object = replica;
+    block->replicas = mem_reserve_tight(block->replicas, block->replica_count,
+                                        &block->replica_capacity, sizeof(struct replica *));
     block->replicas[block->replica_count++] = replica;
     list_append(&node->replicas, &replica->in_node, replica);
     return replica;
@@ -208,40 +209,44 @@ void namenode_replica_expect(struct namenode *nn,
                              struct tracked *source,
                              int64_t due_ms)
 {
+    struct arrival *arrival = replica->arrival;
     CHECK(replica->state == REPLICA_EXPECTED);
     if (!replica->is_expected) {
         replica->is_expected = true;
-        replica->reserved_bytes = replica->block->length;
-        replica->node->expected_bytes += replica->reserved_bytes;
+        arrival->reserved_bytes = replica->block->length;
+        replica->node->expected_bytes += arrival->reserved_bytes;
         replica->node->expected_count++;
     }
     if (source != NULL) {
-        replica->source = source;
+        arrival->source = source;
         source->copies_out++;
         replica->node->copies_in++;
-        list_append(&source->outgoing, &replica->in_outgoing, replica);
+        list_append(&source->outgoing, &arrival->in_outgoing, replica);
         namenode_node_wake(nn, source);
     }
     if (due_ms != INT64_MAX) {
-        namenode_timer_set(nn, &replica->timer, due_ms);
+        namenode_timer_set(nn, &arrival->timer, due_ms);
     }
 }
 
+/* It has come, or will not come. */
 static void expect_no_more(struct namenode *nn, struct replica *replica)
 {
-    namenode_timer_clear(nn, &replica->timer);
+    struct arrival *arrival = replica->arrival;
+    namenode_timer_clear(nn, &arrival->timer);
     if (replica->is_expected) {
         replica->is_expected = false;
-        replica->node->expected_bytes -= replica->reserved_bytes;
+        replica->node->expected_bytes -= arrival->reserved_bytes;
         replica->node->expected_count--;
     }
-    if (replica->source != NULL) {
-        replica->source->copies_out--;
+    if (arrival->source != NULL) {
+        arrival->source->copies_out--;
         replica->node->copies_in--;
-        list_remove(&replica->in_outgoing);
-        replica->source = NULL;
+        list_remove(&arrival->in_outgoing);
         nn->has_repair_work = true; /* a slot is free */
     }
+    mem_free(arrival);
+    replica->arrival = NULL;
 }
 
 void namenode_replica_apply(struct namenode *nn, struct replica *replica, enum replica_event event)
@@ -288,9 +293,9 @@ void namenode_replica_reported(struct namenode *nn,
     }
     replica->report = node->report;
     if (block->state == BLOCK_PENDING) {
-        replica->was_reported = true;
-        replica->reported_length = info->length;
-        replica->reported_crc32c = info->crc32c;
+        replica->arrival->was_reported = true;
+        replica->arrival->reported_length = info->length;
+        replica->arrival->reported_crc32c = info->crc32c;
         return;
     }
     bool is_good = info->length == block->length && info->crc32c == block->crc32c;

@@ -10,8 +10,8 @@
 static void append_sealed(struct inode *file, struct block *block)
 {
     CHECK(file->sealed_count == file->block_count);
-    file->blocks =
-        mem_reserve(file->blocks, file->block_count, &file->block_capacity, sizeof(struct block *));
+    file->blocks = mem_reserve_tight(file->blocks, file->block_count, &file->block_capacity,
+                                     sizeof(struct block *));
     block->file = file;
     block->index = (uint32_t)file->block_count;
     file->blocks[file->block_count++] = block;

@@ -212,9 +212,9 @@ static void check_node(const struct namenode *nn, const struct tracked *node)
     for (const struct list_node *at = node->replicas.first; at != NULL; at = at->next) {
         const struct replica *replica = at->object;
         expect(replica->node == node, "NN-5");
-        sums.expected_bytes += replica->is_expected ? replica->reserved_bytes : 0;
+        sums.expected_bytes += replica->is_expected ? replica->arrival->reserved_bytes : 0;
         sums.expected_count += replica->is_expected ? 1 : 0;
-        sums.copies_in += replica->source != NULL ? 1 : 0;
+        sums.copies_in += replica->arrival != NULL && replica->arrival->source != NULL ? 1 : 0;
         sums.left_count += replica->is_left ? 1 : 0;
     }
     expect(sums.left_count == node->left_count, "NN-6");

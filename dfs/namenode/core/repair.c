@@ -108,7 +108,8 @@ void namenode_repair_cancel(struct namenode *nn, struct block *block)
 {
     for (size_t i = block->replica_count; i > 0; i--) {
         struct replica *replica = block->replicas[i - 1];
-        bool is_untold = list_node_is_listed(&replica->in_outgoing);
+        bool is_untold =
+            replica->arrival != NULL && list_node_is_listed(&replica->arrival->in_outgoing);
         bool is_enough = namenode_block_good(block) >= namenode_block_needed(nn, block);
         bool is_spread = namenode_block_wanted(block) < 2 || nn->live_rack_count < 2 ||
                          !namenode_block_is_in_one_rack(block, replica);

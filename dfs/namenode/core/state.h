@@ -196,6 +196,19 @@ struct block {
     struct list_node in_parked;
 };
 
+/* Of a replica that is not there yet, or not judged yet: only while it is EXPECTED. */
+struct arrival {
+    uint64_t reserved_bytes;
+    /* What the node reported while the block was pending. */
+    bool was_reported;
+    uint32_t reported_crc32c;
+    uint64_t reported_length;
+    struct tracked *source;       /* of a copy; NULL: written by a client */
+    struct list_node in_outgoing; /* source->outgoing until told */
+    struct timer timer;           /* except for pending blocks */
+};
+
+/* Small: there are three to each block. */
 struct replica {
     struct block *block;
     struct tracked *node;
@@ -205,16 +218,9 @@ struct replica {
     bool is_expected; /* counted in the node's expected_bytes, expected_count; EXPECTED only */
     bool is_move;     /* a copy for the balance; replaces_node_id gives its own up then */
     bool is_left;     /* counted in the node's left_count; STORED only */
-    uint64_t reserved_bytes;
     uint64_t replaces_node_id;
-    /* What the node reported while the block was pending. */
-    bool was_reported;
-    uint32_t reported_crc32c;
-    uint64_t reported_length;
-    struct tracked *source;       /* of a copy; NULL: written by a client */
-    struct list_node in_outgoing; /* source->outgoing until told */
-    struct list_node in_node;     /* node->replicas */
-    struct timer timer;           /* while EXPECTED, except for pending blocks */
+    struct arrival *arrival;  /* NULL unless EXPECTED */
+    struct list_node in_node; /* node->replicas */
 };
 
 /* --- datanodes ----------------------------------------------------------------------- */

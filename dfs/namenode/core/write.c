@@ -273,8 +273,9 @@ static bool is_named(const struct dfs_seal_block_request *request, const struct 
 static bool is_reported_otherwise(const struct dfs_seal_block_request *request,
                                   const struct replica *replica)
 {
-    return replica->was_reported && (replica->reported_length != request->length ||
-                                     replica->reported_crc32c != request->crc32c);
+    const struct arrival *arrival = replica->arrival; /* there, as the block is pending */
+    return arrival->was_reported && (arrival->reported_length != request->length ||
+                                     arrival->reported_crc32c != request->crc32c);
 }
 
 /* A block named before the namenode was restarted: the datanodes' reports vouch for the client. */
@@ -340,7 +341,7 @@ static void seal(struct namenode *nn,
         struct replica *replica = block->replicas[i];
         if (is_reported_otherwise(request, replica)) {
             namenode_replica_apply(nn, replica, REPLICA_MISMATCHED);
-        } else if (replica->was_reported || is_named(request, replica)) {
+        } else if (replica->arrival->was_reported || is_named(request, replica)) {
             namenode_replica_apply(nn, replica, REPLICA_ARRIVED);
         } else {
             int64_t due_ms = nn->now_ms + nn->settings.pipeline_wait_ms;

@@ -75,17 +75,35 @@ static void test_mem__reserve_doubles_and_keeps_the_content(void)
     mem_free(numbers);
 }
 
+static void test_mem__tight_array_is_no_longer_than_a_short_content(void)
+{
+    uint64_t *numbers = NULL;
+    size_t capacity = 0;
+    for (size_t i = 0; i < 1000; i++) {
+        numbers = mem_reserve_tight(numbers, i, &capacity, sizeof(*numbers));
+        CU_ASSERT_TRUE_FATAL(capacity > i);
+        CU_ASSERT_TRUE(i >= 4 || capacity == i + 1);
+        numbers[i] = i;
+    }
+    CU_ASSERT_EQUAL(numbers[999], 999);
+    CU_ASSERT_EQUAL(numbers[3], 3);
+    CU_ASSERT_EQUAL(capacity, 1024);
+    mem_free(numbers);
+}
+
 static const struct unit_test tests[] = {
-    {"test_mem__new_memory_is_zeroed",                  "New memory is zeroed; freeing NULL is fine.",
-     test_mem__new_memory_is_zeroed                                                                                                                   },
-    {"test_mem__nothing_is_still_a_block",              "Zero bytes are still a block.",
-     test_mem__nothing_is_still_a_block                                                                                                               },
-    {"test_mem__overflow_is_refused",                   "A product beyond SIZE_MAX is refused.",
-     test_mem__overflow_is_refused                                                                                                                    },
+    {"test_mem__new_memory_is_zeroed",                          "New memory is zeroed; freeing NULL is fine.",
+     test_mem__new_memory_is_zeroed                                                                                                                                   },
+    {"test_mem__tight_array_is_no_longer_than_a_short_content",
+     "A tight array is no longer than a short content.",                                                       test_mem__tight_array_is_no_longer_than_a_short_content},
+    {"test_mem__nothing_is_still_a_block",                      "Zero bytes are still a block.",
+     test_mem__nothing_is_still_a_block                                                                                                                               },
+    {"test_mem__overflow_is_refused",                           "A product beyond SIZE_MAX is refused.",
+     test_mem__overflow_is_refused                                                                                                                                    },
     {"test_mem__armed_fault_fails_what_may_fail",
-     "The fault point fails the calls that may fail, and only those.",                                 test_mem__armed_fault_fails_what_may_fail      },
+     "The fault point fails the calls that may fail, and only those.",                                         test_mem__armed_fault_fails_what_may_fail              },
     {"test_mem__reserve_doubles_and_keeps_the_content",
-     "Reserving doubles the room and keeps the content.",                                              test_mem__reserve_doubles_and_keeps_the_content},
+     "Reserving doubles the room and keeps the content.",                                                      test_mem__reserve_doubles_and_keeps_the_content        },
 };
 
 int main(int argument_count, char **arguments)
