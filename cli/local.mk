@@ -18,6 +18,8 @@ cli_libcli_a_SOURCES = \
 	cli/session.h \
 	cli/table.c \
 	cli/table.h \
+	cli/word_commands.c \
+	cli/word_commands.h \
 	cli/words.c \
 	cli/words.h
 
@@ -54,6 +56,7 @@ bin_mrfs_SOURCES = \
 	cli/mrfs_change.c \
 	cli/mrfs_cp.c \
 	cli/mrfs_find.c \
+	cli/mrfs_fsck.c \
 	cli/mrfs_get.c \
 	cli/mrfs_json.c \
 	cli/mrfs_list.c \
@@ -82,3 +85,12 @@ cli_libmrsubmit_a_SOURCES = \
 bin_PROGRAMS += bin/mrsubmit
 bin_mrsubmit_SOURCES = cli/mrsubmit.c
 bin_mrsubmit_LDADD = cli/libmrsubmit.a cli/libcli.a mr/libmrclient.a $(MR_TASK_LIBS)
+
+bin_PROGRAMS += bin/mradmin
+bin_mradmin_SOURCES = \
+	cli/mradmin.c \
+	cli/mradmin.h \
+	cli/mradmin_report.c \
+	cli/mradmin_service.c \
+	cli/mradmin_state.c
+bin_mradmin_LDADD = cli/libcli.a $(DAEMON_LIBS)

@@ -137,7 +137,8 @@ static int parse_command(const struct mrfs_command *command,
                          size_t count,
                          struct mrfs *mrfs)
 {
-    const struct words_option *tables[] = {command->options, common_options, generic_options, NULL};
+    const struct words_option *tables[] = {command->words.options, common_options, generic_options,
+                                           NULL};
     const char **words = ARENA_ARRAY(mrfs->arena, const char *, 2 * count + 1);
     struct error error = {OK, ""};
     size_t used = 0;
@@ -151,13 +152,15 @@ static int parse_command(const struct mrfs_command *command,
         }
         words[used++] = word;
     }
-    if (words_parse(words, used, tables, command->unknown, mrfs->arena, &mrfs->words, &error) != OK)
+    if (words_parse(words, used, tables, command->words.unknown, mrfs->arena, &mrfs->words,
+                    &error) != OK)
         return usage_error(mrfs->command, error.text);
     apply_define(mrfs);
     size_t left = mrfs->words.count;
     if (!mrfs->words.flags[KEY_HELP] &&
-        (left < command->arguments_min || left > command->arguments_max)) {
-        enum status status = error_set(&error, ERR_INVALID, "expected %s", command->arguments);
+        (left < command->words.arguments_min || left > command->words.arguments_max)) {
+        enum status status =
+            error_set(&error, ERR_INVALID, "expected %s", command->words.arguments);
         status_ignore(status); /* it is a sentence now */
         return usage_error(mrfs->command, error.text);
     }
@@ -266,9 +269,9 @@ static int help(const char *const *names, size_t count, bool is_usage)
                     text_quote(slice_from_string(names[i])).text);
             code = CLI_USAGE;
         } else if (is_usage) {
-            mrfs_print_usage(command);
+            word_command_print_usage("mrfs", &command->words);
         } else {
-            mrfs_print_help(command);
+            word_command_print_help("mrfs", &command->words);
             printf("\nAll commands take:\n");
             words_print_options(common_options);
         }

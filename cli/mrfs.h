@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "cli/words.h"
+#include "cli/word_commands.h"
 #include "dfs/client/dfs.h"
 
 struct file_info;
@@ -61,14 +61,8 @@ struct mrfs {
 };
 
 struct mrfs_command {
-    const char *names;     /* "get copyToLocal" */
-    const char *arguments; /* "PATH... LOCAL" */
-    const char *purpose;
-    size_t arguments_min;
-    size_t arguments_max; /* SIZE_MAX: any number */
+    struct word_command words;
     void (*run)(struct mrfs *mrfs);
-    const struct words_option *options;
-    enum words_unknown unknown;
     bool is_cancelled; /* SIGINT ends it in order: what it had begun is taken back */
 };
 
@@ -77,8 +71,6 @@ struct mrfs_command {
 /* With or without a dash; NULL when there is none. */
 const struct mrfs_command *mrfs_find_command(const char *name);
 void mrfs_print_commands(void);
-void mrfs_print_usage(const struct mrfs_command *command); /* one line */
-void mrfs_print_help(const struct mrfs_command *command);
 
 /* --- mrfs.c -------------------------------------------------------------------------------------
  */
@@ -187,6 +179,10 @@ void mrfs_touchz(struct mrfs *mrfs);
 void mrfs_chmod(struct mrfs *mrfs);
 void mrfs_chown(struct mrfs *mrfs);
 void mrfs_chgrp(struct mrfs *mrfs);
+
+/* --- mrfs_fsck.c --------------------------------------------------------------------------------
+ */
+void mrfs_fsck(struct mrfs *mrfs);
 
 /* --- mrfs_append.c, mrfs_trash.c, mrfs_text.c ---------------------------------------------------
  */

@@ -2,7 +2,6 @@
  * mrfs_verbs.c - every command with its options. docs/commands.md lists the same.
  */
 #include <stdio.h>
-#include <string.h>
 
 #include "cli/mrfs.h"
 
@@ -68,6 +67,16 @@ static const struct words_option setrep_options[] = {
     END_OPTIONS};
 static const struct words_option expunge_options[] = {
     {"immediate", KEY_IMMEDIATE, NULL, "everything, however young"},
+    END_OPTIONS};
+static const struct words_option fsck_options[] = {
+    {"files", KEY_FILES, NULL, "every file, not only those with problems"},
+    {"blocks", KEY_BLOCKS, NULL, "and their blocks"},
+    {"locations", KEY_LOCATIONS, NULL, "and the hosts of their replicas"},
+    {"racks", KEY_RACKS, NULL, "and the racks"},
+    {"openforwrite", KEY_OPEN, NULL, "files that are being written, too"},
+    {"list-corruptfileblocks", KEY_LIST_CORRUPT, NULL, "only blocks that are lost, and their files"},
+    {"delete", KEY_DELETE, NULL, "remove files that have lost blocks"},
+    JSON_OPTION,
     END_OPTIONS};
 static const struct words_option getmerge_options[] = {
     {"nl", KEY_NEWLINE, NULL, "add a newline after each file"},
@@ -136,95 +145,82 @@ static const struct words_option change_options[] = {
 static const struct words_option no_options[] = {END_OPTIONS};
 
 static const struct mrfs_command commands[] = {
-    {"appendToFile", "LOCAL... PATH", "write local files at the end of a file; \"-\" is stdin", 2, SIZE_MAX,
-     mrfs_append_to_file, no_options, WORDS_REFUSE, true},
-    {"cat", "PATH...", "print files", 1, SIZE_MAX,
-     mrfs_cat, cat_options, WORDS_REFUSE, false},
-    {"checksum", "PATH...", "print the CRC-32C of files", 1, SIZE_MAX,
-     mrfs_checksum, no_options, WORDS_REFUSE, false},
-    {"chgrp", "GROUP PATH...", "change the group", 2, SIZE_MAX,
-     mrfs_chgrp, change_options, WORDS_REFUSE, false},
-    {"chmod", "MODE PATH...", "change permissions: 755, or u=rwx,g+w,o-rwx,+t", 2, SIZE_MAX,
-     mrfs_chmod, change_options, WORDS_ARGUMENT, false},
-    {"chown", "[OWNER][:GROUP] PATH...", "change owner and group", 2, SIZE_MAX,
-     mrfs_chown, change_options, WORDS_REFUSE, false},
-    {"concat", "PATH PATH...", "move the blocks of files to the end of the first", 2, SIZE_MAX,
-     mrfs_concat, no_options, WORDS_REFUSE, false},
-    {"count", "PATH...", "count directories, files and bytes", 1, SIZE_MAX,
-     mrfs_count, count_options, WORDS_REFUSE, false},
-    {"cp", "PATH... PATH", "copy within the filesystem", 2, SIZE_MAX,
-     mrfs_cp, cp_options, WORDS_REFUSE, true},
-    {"df", "[PATH...]", "show how much room there is", 0, SIZE_MAX,
-     mrfs_df, df_options, WORDS_REFUSE, false},
-    {"du", "[PATH...]", "show bytes, bytes of all copies, and names", 0, SIZE_MAX,
-     mrfs_du, du_options, WORDS_REFUSE, false},
-    {"expunge", "", "remove what is old in your trash", 0, 0,
-     mrfs_expunge, expunge_options, WORDS_REFUSE, false},
-    {"find", "[PATH...] [-name P] [-iname P] [-print0]", "list what is below, by name", 0, SIZE_MAX,
-     mrfs_find, no_options, WORDS_ARGUMENT, false},
-    {"get copyToLocal", "PATH... [LOCAL]", "copy files and directories out; \"-\" is stdout", 1, SIZE_MAX,
-     mrfs_get, get_options, WORDS_REFUSE, true},
-    {"getmerge", "PATH... LOCAL", "copy files, or those of directories, into one", 2, SIZE_MAX,
-     mrfs_getmerge, getmerge_options, WORDS_REFUSE, true},
-    {"head", "PATH...", "print the begin of files", 1, SIZE_MAX,
-     mrfs_head, part_options, WORDS_REFUSE, false},
-    {"ls", "[PATH...]", "list directories", 0, SIZE_MAX,
-     mrfs_ls, ls_options, WORDS_REFUSE, false},
-    {"lsr", "[PATH...]", "the same as ls -R", 0, SIZE_MAX,
-     mrfs_lsr, ls_options, WORDS_REFUSE, false},
-    {"mkdir", "PATH...", "make directories", 1, SIZE_MAX,
-     mrfs_mkdir, mkdir_options, WORDS_REFUSE, false},
-    {"moveFromLocal", "LOCAL... PATH", "put, and remove what was copied", 2, SIZE_MAX,
-     mrfs_move_from_local, put_options, WORDS_REFUSE, true},
-    {"moveToLocal", "PATH... LOCAL", "get, and remove what was copied", 2, SIZE_MAX,
-     mrfs_move_to_local, get_options, WORDS_REFUSE, true},
-    {"mv", "PATH... PATH", "rename, or move into a directory", 2, SIZE_MAX,
-     mrfs_mv, no_options, WORDS_REFUSE, false},
-    {"put copyFromLocal", "LOCAL... [PATH]", "copy local files and folders in; \"-\" is stdin", 1, SIZE_MAX,
-     mrfs_put, put_options, WORDS_REFUSE, true},
-    {"rm", "PATH...", "remove files and, with -r, directories", 1, SIZE_MAX,
-     mrfs_rm, rm_options, WORDS_REFUSE, false},
-    {"rmdir", "PATH...", "remove empty directories", 1, SIZE_MAX,
-     mrfs_rmdir, rmdir_options, WORDS_REFUSE, false},
-    {"setrep", "N PATH...", "change how many copies there are of files", 2, SIZE_MAX,
-     mrfs_setrep, setrep_options, WORDS_REFUSE, true},
-    {"stat", "[FORMAT] PATH...", "show what is known of files", 1, SIZE_MAX,
-     mrfs_stat, stat_options, WORDS_REFUSE, false},
-    {"tail", "PATH...", "print the end of files", 1, SIZE_MAX,
-     mrfs_tail, tail_options, WORDS_REFUSE, false},
-    {"test", "PATH", "answer a question by exit code 0 or 1", 1, 1,
-     mrfs_test, test_options, WORDS_REFUSE, false},
-    {"text", "PATH...", "print files, unpacked when they are gzip", 1, SIZE_MAX,
-     mrfs_text, cat_options, WORDS_REFUSE, false},
-    {"touch", "PATH...", "change times, and make files that are missing", 1, SIZE_MAX,
-     mrfs_touch, touch_options, WORDS_REFUSE, false},
-    {"touchz", "PATH...", "make empty files", 1, SIZE_MAX,
-     mrfs_touchz, no_options, WORDS_REFUSE, false},
-    {"truncate", "LENGTH PATH...", "cut files to their first LENGTH bytes", 2, SIZE_MAX,
-     mrfs_truncate, truncate_options, WORDS_REFUSE, true},
+    {{"appendToFile", "LOCAL... PATH", "write local files at the end of a file; \"-\" is stdin", 2, SIZE_MAX,
+      no_options, WORDS_REFUSE}, mrfs_append_to_file, true},
+    {{"cat", "PATH...", "print files", 1, SIZE_MAX,
+      cat_options, WORDS_REFUSE}, mrfs_cat, false},
+    {{"checksum", "PATH...", "print the CRC-32C of files", 1, SIZE_MAX,
+      no_options, WORDS_REFUSE}, mrfs_checksum, false},
+    {{"chgrp", "GROUP PATH...", "change the group", 2, SIZE_MAX,
+      change_options, WORDS_REFUSE}, mrfs_chgrp, false},
+    {{"chmod", "MODE PATH...", "change permissions: 755, or u=rwx,g+w,o-rwx,+t", 2, SIZE_MAX,
+      change_options, WORDS_ARGUMENT}, mrfs_chmod, false},
+    {{"chown", "[OWNER][:GROUP] PATH...", "change owner and group", 2, SIZE_MAX,
+      change_options, WORDS_REFUSE}, mrfs_chown, false},
+    {{"concat", "PATH PATH...", "move the blocks of files to the end of the first", 2, SIZE_MAX,
+      no_options, WORDS_REFUSE}, mrfs_concat, false},
+    {{"count", "PATH...", "count directories, files and bytes", 1, SIZE_MAX,
+      count_options, WORDS_REFUSE}, mrfs_count, false},
+    {{"cp", "PATH... PATH", "copy within the filesystem", 2, SIZE_MAX,
+      cp_options, WORDS_REFUSE}, mrfs_cp, true},
+    {{"df", "[PATH...]", "show how much room there is", 0, SIZE_MAX,
+      df_options, WORDS_REFUSE}, mrfs_df, false},
+    {{"du", "[PATH...]", "show bytes, bytes of all copies, and names", 0, SIZE_MAX,
+      du_options, WORDS_REFUSE}, mrfs_du, false},
+    {{"expunge", "", "remove what is old in your trash", 0, 0,
+      expunge_options, WORDS_REFUSE}, mrfs_expunge, false},
+    {{"find", "[PATH...] [-name P] [-iname P] [-print0]", "list what is below, by name", 0, SIZE_MAX,
+      no_options, WORDS_ARGUMENT}, mrfs_find, false},
+    {{"fsck", "[PATH]", "check files: are all blocks there, and often enough", 0, 1,
+      fsck_options, WORDS_REFUSE}, mrfs_fsck, false},
+    {{"get copyToLocal", "PATH... [LOCAL]", "copy files and directories out; \"-\" is stdout", 1, SIZE_MAX,
+      get_options, WORDS_REFUSE}, mrfs_get, true},
+    {{"getmerge", "PATH... LOCAL", "copy files, or those of directories, into one", 2, SIZE_MAX,
+      getmerge_options, WORDS_REFUSE}, mrfs_getmerge, true},
+    {{"head", "PATH...", "print the begin of files", 1, SIZE_MAX,
+      part_options, WORDS_REFUSE}, mrfs_head, false},
+    {{"ls", "[PATH...]", "list directories", 0, SIZE_MAX,
+      ls_options, WORDS_REFUSE}, mrfs_ls, false},
+    {{"lsr", "[PATH...]", "the same as ls -R", 0, SIZE_MAX,
+      ls_options, WORDS_REFUSE}, mrfs_lsr, false},
+    {{"mkdir", "PATH...", "make directories", 1, SIZE_MAX,
+      mkdir_options, WORDS_REFUSE}, mrfs_mkdir, false},
+    {{"moveFromLocal", "LOCAL... PATH", "put, and remove what was copied", 2, SIZE_MAX,
+      put_options, WORDS_REFUSE}, mrfs_move_from_local, true},
+    {{"moveToLocal", "PATH... LOCAL", "get, and remove what was copied", 2, SIZE_MAX,
+      get_options, WORDS_REFUSE}, mrfs_move_to_local, true},
+    {{"mv", "PATH... PATH", "rename, or move into a directory", 2, SIZE_MAX,
+      no_options, WORDS_REFUSE}, mrfs_mv, false},
+    {{"put copyFromLocal", "LOCAL... [PATH]", "copy local files and folders in; \"-\" is stdin", 1, SIZE_MAX,
+      put_options, WORDS_REFUSE}, mrfs_put, true},
+    {{"rm", "PATH...", "remove files and, with -r, directories", 1, SIZE_MAX,
+      rm_options, WORDS_REFUSE}, mrfs_rm, false},
+    {{"rmdir", "PATH...", "remove empty directories", 1, SIZE_MAX,
+      rmdir_options, WORDS_REFUSE}, mrfs_rmdir, false},
+    {{"setrep", "N PATH...", "change how many copies there are of files", 2, SIZE_MAX,
+      setrep_options, WORDS_REFUSE}, mrfs_setrep, true},
+    {{"stat", "[FORMAT] PATH...", "show what is known of files", 1, SIZE_MAX,
+      stat_options, WORDS_REFUSE}, mrfs_stat, false},
+    {{"tail", "PATH...", "print the end of files", 1, SIZE_MAX,
+      tail_options, WORDS_REFUSE}, mrfs_tail, false},
+    {{"test", "PATH", "answer a question by exit code 0 or 1", 1, 1,
+      test_options, WORDS_REFUSE}, mrfs_test, false},
+    {{"text", "PATH...", "print files, unpacked when they are gzip", 1, SIZE_MAX,
+      cat_options, WORDS_REFUSE}, mrfs_text, false},
+    {{"touch", "PATH...", "change times, and make files that are missing", 1, SIZE_MAX,
+      touch_options, WORDS_REFUSE}, mrfs_touch, false},
+    {{"touchz", "PATH...", "make empty files", 1, SIZE_MAX,
+      no_options, WORDS_REFUSE}, mrfs_touchz, false},
+    {{"truncate", "LENGTH PATH...", "cut files to their first LENGTH bytes", 2, SIZE_MAX,
+      truncate_options, WORDS_REFUSE}, mrfs_truncate, true},
 };
 
 /* clang-format on */
 
-static bool has_name(const struct mrfs_command *command, const char *name)
-{
-    const char *rest = command->names;
-    size_t length = strlen(name);
-    while (rest != NULL && length > 0) {
-        if (strncmp(rest, name, length) == 0 && (rest[length] == 0 || rest[length] == ' '))
-            return true;
-        rest = strchr(rest, ' ');
-        rest = rest != NULL ? rest + 1 : NULL;
-    }
-    return false;
-}
-
 const struct mrfs_command *mrfs_find_command(const char *name)
 {
-    if (name[0] == '-')
-        name++;
     for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
-        if (has_name(&commands[i], name))
+        if (word_command_is(&commands[i].words, name))
             return &commands[i];
     }
     return NULL;
@@ -235,31 +231,11 @@ void mrfs_print_commands(void)
     printf("Usage: mrfs COMMAND [OPTION...] PATH...\n"
            "Works with files in the Millrace filesystem. COMMAND may have a dash in front.\n\n");
     for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
-        printf("  %-20s %s\n", commands[i].names, commands[i].purpose);
+        word_command_print_row(&commands[i].words);
     printf(
         "\n\"mrfs help COMMAND\" tells the arguments and options of a command.\n"
         "In names * ? [a-z] [^a] {a,b} are patterns, \\ makes them plain; names that begin with\n"
         "no slash are below /user/NAME. The cluster is the folder in MILLRACE_DIR, else\n"
         "$HOME/.millrace/cluster. Exit codes: 0 done, 1 something failed, 2 wrong command line,\n"
         "3 cluster not reached.\n");
-}
-
-void mrfs_print_usage(const struct mrfs_command *command)
-{
-    const char *end = strchr(command->names, ' ');
-    int length = end != NULL ? (int)(end - command->names) : (int)strlen(command->names);
-    printf("Usage: mrfs %.*s%s %s\n", length, command->names,
-           command->options->names != NULL ? " [OPTION...]" : "", command->arguments);
-}
-
-void mrfs_print_help(const struct mrfs_command *command)
-{
-    mrfs_print_usage(command);
-    printf("%c%s.\n", command->purpose[0] - 'a' + 'A', command->purpose + 1);
-    const char *other = strchr(command->names, ' ');
-    if (other != NULL)
-        printf("Also called%s.\n", other);
-    if (command->options->names != NULL)
-        printf("\n");
-    words_print_options(command->options);
 }

@@ -161,6 +161,13 @@ MUST_USE enum status dfs_cluster_status(struct dfs *dfs,
                                         struct dfs_cluster_status_response *ret_status,
                                         struct error *reterr_error);
 
+/* One page of files with all their blocks and replicas; proto/dfs.proto says how to go on. */
+MUST_USE enum status dfs_check_files(struct dfs *dfs,
+                                     const struct dfs_check_files_request *request,
+                                     struct arena *arena,
+                                     struct dfs_check_files_response *ret_page,
+                                     struct error *reterr_error);
+
 /* --- output of jobs -------------------------------------------------------------------------- */
 
 /* From now on publishes for key with a lower epoch are refused (ERR_FENCED), for ever. */

@@ -1,5 +1,6 @@
 noinst_LIBRARIES += dfs/libdfsclient.a
 dfs_libdfsclient_a_SOURCES = \
+	dfs/client/admin.c \
 	dfs/client/client.c \
 	dfs/client/dfs.h \
 	dfs/client/internal.h \

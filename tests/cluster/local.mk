@@ -1,7 +1,7 @@
 CLUSTER_TESTS += tests/cluster/test_millrace tests/cluster/test_mrjob tests/cluster/test_blackout
 EXTRA_DIST += tests/cluster/lib.sh
 # CLUSTER_TESTS += tests/cluster/test_<what>
-CLUSTER_TESTS += tests/cluster/test_dfs tests/cluster/test_mrfs
+CLUSTER_TESTS += tests/cluster/test_dfs tests/cluster/test_mrfs tests/cluster/test_mradmin
 EXTRA_DIST += tests/cluster/dfs_cluster.py
 CLUSTER_TESTS += tests/cluster/test_webhdfs
 EXTRA_DIST += \
