@@ -3,8 +3,6 @@
  * The machine is asked through the shell's mailbox by the same messages as over gRPC, in the name
  * of the visitor; a thread of the HTTP server waits for its answer.
  */
-#include <string.h>
-
 #include "dfs/namenode/daemon/visit.h"
 #include "lib/daemon/daemon.h"
 #include "lib/daemon/groups.h"
@@ -168,19 +166,13 @@ static void serve(struct namenode_pages *self, struct http_request *request)
 }
 
 /*
- * A client that waits to be told to go on, or brings more than a little, is answered before its
- * body: it is not wanted here. Any other body is read first, so that its sender sees the answer
- * rather than a broken connection.
+ * A client that waits to be told to go on is answered before it sends: a body is not wanted here.
+ * Any other body is read and thrown away first, so that its sender sees the answer rather than a
+ * broken connection.
  */
 void namenode_webhdfs_begin(void *user, struct http_request *request)
 {
-    uint64_t length = 0;
-    if (strcmp(http_request_method(request), "GET") == 0 ||
-        strcmp(http_request_method(request), "HEAD") == 0)
-        return;
-    bool has_length = http_request_content_length(request, &length);
-    bool is_chunked = !has_length && http_request_header(request, "Transfer-Encoding") != NULL;
-    if (http_request_header(request, "Expect") != NULL || is_chunked || length > BODY_BYTES_MAX)
+    if (http_request_header(request, "Expect") != NULL)
         serve(user, request);
 }
 

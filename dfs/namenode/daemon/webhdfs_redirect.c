@@ -68,7 +68,21 @@ static enum status redirect(struct visit *visit, struct slice address)
     return status;
 }
 
-/* Any that lives; those with room when there are such. */
+/* How gladly the client is sent there: 0 is best; above LAST_RESORT it is not. */
+enum {
+    LAST_RESORT = 2
+};
+
+static int reluctance(const struct dfs_datanode_info *node)
+{
+    if (node->state != DATANODE_LIVE)
+        return LAST_RESORT + 1;
+    if (node->free_bytes == 0 || node->admin_state != ADMIN_IN_SERVICE)
+        return LAST_RESORT;
+    return node->is_slow ? 1 : 0;
+}
+
+/* Any of the best: a datanode passes on what it is given, so each can do it. */
 static enum status choose_any(struct visit *visit, struct slice *ret_address)
 {
     static const struct dfs_cluster_status_request ask;
@@ -80,11 +94,10 @@ static enum status choose_any(struct visit *visit, struct slice *ret_address)
     const struct dfs_cluster_status_response *cluster = answer;
     struct slice *addresses = ARENA_ARRAY(visit->arena, struct slice, cluster->datanodes_count);
     size_t count = 0;
-    for (int round = 0; round < 2 && count == 0; round++) {
+    for (int round = 0; round <= LAST_RESORT && count == 0; round++) {
         for (size_t i = 0; i < cluster->datanodes_count; i++) {
-            const struct dfs_datanode_info *node = &cluster->datanodes[i];
-            if (node->state == DATANODE_LIVE && (round > 0 || node->free_bytes > 0))
-                addresses[count++] = node->node.http_address;
+            if (reluctance(&cluster->datanodes[i]) == round)
+                addresses[count++] = cluster->datanodes[i].node.http_address;
         }
     }
     if (count == 0)
