@@ -11,10 +11,14 @@ dfs_libdatanodecore_a_SOURCES = \
 
 noinst_LIBRARIES += dfs/libdatanodedaemon.a
 dfs_libdatanodedaemon_a_SOURCES = \
+	dfs/datanode/daemon/copy.c \
+	dfs/datanode/daemon/job.h \
 	dfs/datanode/daemon/latency.c \
 	dfs/datanode/daemon/latency.h \
 	dfs/datanode/daemon/node.c \
 	dfs/datanode/daemon/node.h \
+	dfs/datanode/daemon/rate.c \
+	dfs/datanode/daemon/rate.h \
 	dfs/datanode/daemon/receive.c \
 	dfs/datanode/daemon/serve.c \
 	dfs/datanode/daemon/store.c \

@@ -339,6 +339,9 @@ static void datanode_perform(
     case DATANODE_EFFECT_FIND_NAMENODE: /* the settings name it */
         world_effect_done(world, process, 1, tag, effect, ERR_UNSUPPORTED, NULL, 0);
         return;
+    case DATANODE_EFFECT_MERGE_BLOCKS: /* no disk of the simulation can */
+        world_effect_done(world, process, 1, tag, effect, ERR_UNSUPPORTED, NULL, 0);
+        return;
     case DATANODE_EFFECT_RETIRE_VOLUME: /* no disk of the simulation fails as a whole */
     case DATANODE_EFFECT_TELL_REFUSAL:  /* ACTION_EXIT follows */
     case DATANODE_EFFECT_COUNT:

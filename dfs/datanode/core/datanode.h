@@ -11,13 +11,14 @@
  * change of SEALED, CORRUPT or gone that the namenode has not acknowledged is queued, in flight, or
  * covered by a full report that is still to be finished; DN-2  bytes reserved = the sum of the
  * lengths of RECEIVING replicas, and a block is let in only on a volume whose free - reserved -
- * reserve covers it; DN-3  at most copies_max copies run, each begun from a SEALED replica, at most
- * one for a block; DN-4  a CORRUPT replica is never offered, copied or scrubbed, and leaves only by
- * deletion; DN-5  at most one heartbeat, one registration, one report part and one list of changes
- * are in flight, and none of the last two without a session; DN-6  nothing is announced before the
- * node's cluster id is on disk; DN-7  used bytes = the sum of the lengths of all replicas that are
- * on disk, for each volume and for all of them; DN-8  a FAILED volume never leaves that state,
- * takes no block, and holds no replica but those that are still RECEIVING or DELETING.
+ * reserve covers it; DN-3  at most copies_max copies and merges run, a copy begun from a SEALED
+ * replica, at most one for a block; DN-4  a CORRUPT replica is never offered, copied or scrubbed,
+ * and leaves only by deletion; DN-5  at most one heartbeat, one registration, one report part and
+ * one list of changes are in flight, and none of the last two without a session; DN-6  nothing is
+ * announced before the node's cluster id is on disk; DN-7  used bytes = the sum of the lengths of
+ * all replicas that are on disk, for each volume and for all of them; DN-8  a FAILED volume never
+ * leaves that state, takes no block, and holds no replica but those that are still RECEIVING or
+ * DELETING.
  *
  * States: docs/states/datanode_replica.dot, datanode_registration.dot, datanode_volume.dot. Called
  * from one thread.
@@ -108,6 +109,9 @@ enum datanode_effect {
     DATANODE_EFFECT_ANSWER_RECEIVE,
     /* data: datanode_copy. Answer: datanode_copied; ERR_CORRUPT when the replica here is bad. */
     DATANODE_EFFECT_COPY_BLOCK,
+    /* data: datanode_merge. Answer: datanode_copied. A source here that is bad is told by
+     * BLOCK_CORRUPT. */
+    DATANODE_EFFECT_MERGE_BLOCKS,
     /* data: datanode_block. Removes the files wherever they are; nothing to remove is OK. */
     DATANODE_EFFECT_DELETE_BLOCK,
     /* data: datanode_block. Moves the files out of service, into corrupt/. */
@@ -143,6 +147,11 @@ struct datanode_copy {
     uint32_t volume;
     const struct endpoint *targets; /* pipeline order */
     size_t targets_count;
+};
+
+struct datanode_merge {
+    /* Its targets begin with this node, its sources have a node each and add up to its block. */
+    const struct dfs_datanode_command *command;
 };
 
 struct datanode_copied {
@@ -196,7 +205,7 @@ enum datanode_local {
 };
 
 struct datanode_found {
-    uint32_t volume; /* each block is named once in all volumes' lists */
+    uint32_t volume;                     /* each block is named once in all volumes' lists */
     const struct dfs_block_info *blocks; /* whole, header checked */
     size_t blocks_count;
     const struct dfs_block_info *corrupt; /* quarantined, now or earlier */

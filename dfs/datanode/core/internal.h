@@ -70,8 +70,8 @@ struct change {
 };
 
 struct copy_job {
-    uint64_t tag; /* 0 while it waits */
-    uint64_t block_id;
+    uint64_t tag;                         /* 0 while it waits */
+    uint64_t block_id;                    /* of a merge: the new one */
     struct dfs_datanode_command *command; /* in arena */
     struct arena *arena;
     struct list_node in_list;
@@ -87,6 +87,7 @@ struct lane {
 
 enum effect_use {
     USE_COPY,
+    USE_MERGE,
     USE_DELETE,
     USE_QUARANTINE,
     USE_SCRUB,
@@ -259,6 +260,9 @@ void datanode_replicas_close(struct datanode *datanode);
 void datanode_copy_asked(struct datanode *datanode,
                          struct actions *actions,
                          const struct dfs_datanode_command *command);
+void datanode_merge_asked(struct datanode *datanode,
+                          struct actions *actions,
+                          const struct dfs_datanode_command *command);
 void datanode_effect_done(struct datanode *datanode,
                           struct actions *actions,
                           const struct event *event);

@@ -438,6 +438,9 @@ static void obey(struct datanode *datanode,
         case DATANODE_COPY_BLOCK:
             datanode_copy_asked(datanode, actions, command);
             break;
+        case DATANODE_MERGE_BLOCKS:
+            datanode_merge_asked(datanode, actions, command);
+            break;
         case DATANODE_DELETE_BLOCK:
             datanode_delete_asked(datanode, actions, command->block.block_id);
             break;
@@ -445,7 +448,6 @@ static void obey(struct datanode *datanode,
             if (datanode->registration == REGISTRATION_ACTIVE)
                 registration_apply(datanode, actions, REGISTRATION_REPORT_ASKED);
             break;
-        case DATANODE_MERGE_BLOCKS: /* a namenode that merges can do without */
         case DFS_DATANODE_COMMAND_KIND_COUNT:
         default: /* a newer namenode's: it must not rely on it */
             break;

@@ -51,9 +51,11 @@ static void copy_job_free(struct datanode *datanode, struct copy_job *job)
  */
 static bool copy_job_chain(struct copy_job *job, struct copy_job *added)
 {
+    if (added->command->kind == DATANODE_MERGE_BLOCKS)
+        return false; /* it is being merged already */
     uint64_t target = added->command->targets[0].node_id;
     for (size_t i = 0; i < LIMIT_REPLICAS; i++) {
-        if (job->command->targets[0].node_id == target)
+        if (job->command->kind == DATANODE_COPY_BLOCK && job->command->targets[0].node_id == target)
             return false;
         if (job->next == NULL) {
             job->next = added;
@@ -70,22 +72,11 @@ static bool is_same_block(const struct dfs_block_info *left, const struct dfs_bl
            left->crc32c == right->crc32c;
 }
 
-void datanode_copy_asked(struct datanode *datanode,
-                         struct actions *actions,
-                         const struct dfs_datanode_command *command)
+/* One that cannot be queued is dropped: the namenode asks again. */
+static void queue_job(struct datanode *datanode, const struct dfs_datanode_command *command)
 {
     uint64_t block_id = command->block.block_id;
-    const struct replica *replica = datanode_replica_get(datanode, block_id);
-    if (replica == NULL) {
-        datanode_change_note(datanode, CHANGE_DELETED, command->block);
-        return;
-    }
-    if (!datanode_replica_is_good(replica) || !is_same_block(&replica->block, &command->block)) {
-        trace_emit(actions->trace, "copy %016" PRIx64 " refused", block_id);
-        return;
-    }
-    if (command->targets_count == 0 ||
-        datanode->copies_waiting.count >= DATANODE_COPIES_WAITING_MAX)
+    if (datanode->copies_waiting.count >= DATANODE_COPIES_WAITING_MAX)
         return;
     struct copy_job *first = map_u64_get(datanode->copy_jobs, block_id);
     struct copy_job *job = MEM_NEW(struct copy_job);
@@ -101,6 +92,91 @@ void datanode_copy_asked(struct datanode *datanode,
     }
     list_append(&datanode->copies_waiting, &job->in_list, job);
     (void)map_u64_put(datanode->copy_jobs, block_id, job); /* was absent */
+}
+
+void datanode_copy_asked(struct datanode *datanode,
+                         struct actions *actions,
+                         const struct dfs_datanode_command *command)
+{
+    uint64_t block_id = command->block.block_id;
+    const struct replica *replica = datanode_replica_get(datanode, block_id);
+    if (replica == NULL) {
+        datanode_change_note(datanode, CHANGE_DELETED, command->block);
+        return;
+    }
+    if (!datanode_replica_is_good(replica) || !is_same_block(&replica->block, &command->block)) {
+        trace_emit(actions->trace, "copy %016" PRIx64 " refused", block_id);
+        return;
+    }
+    if (command->targets_count > 0)
+        queue_job(datanode, command);
+}
+
+/* True when the sources have a node each and come to the block that is wanted. */
+static bool merge_is_sound(const struct dfs_datanode_command *command)
+{
+    uint64_t length = 0;
+    if (command->sources_count == 0 || command->sources_count != command->source_nodes_count ||
+        command->block.length > LIMIT_BLOCK_BYTES || command->targets_count > LIMIT_REPLICAS)
+        return false;
+    for (size_t i = 0; i < command->sources_count; i++) {
+        if (command->sources[i].length > LIMIT_BLOCK_BYTES - length)
+            return false;
+        length += command->sources[i].length;
+    }
+    return length == command->block.length;
+}
+
+void datanode_merge_asked(struct datanode *datanode,
+                          struct actions *actions,
+                          const struct dfs_datanode_command *command)
+{
+    uint64_t block_id = command->block.block_id;
+    if (!merge_is_sound(command)) {
+        trace_emit(actions->trace, "merge %016" PRIx64 " refused", block_id);
+        return;
+    }
+    /* One that is here already was merged before, and has been announced. */
+    if (datanode_replica_get(datanode, block_id) == NULL)
+        queue_job(datanode, command);
+}
+
+/* The new block comes in through the front door like any other, here first. */
+static void merge_start(struct datanode *datanode, struct actions *actions, struct copy_job *job)
+{
+    if (datanode_replica_get(datanode, job->block_id) != NULL) {
+        copy_job_free(datanode, job); /* it came while the job waited */
+        return;
+    }
+    struct dfs_datanode_command *command =
+        message_copy(&dfs_datanode_command_type, job->command, actions->arena);
+    struct endpoint *targets =
+        ARENA_ARRAY(actions->arena, struct endpoint, command->targets_count + 1);
+    size_t count = 0;
+    targets[count++] = datanode->settings.node;
+    for (size_t i = 0; i < command->targets_count; i++) {
+        if (command->targets[i].node_id != datanode->settings.node.node_id)
+            targets[count++] = command->targets[i];
+    }
+    command->targets = targets;
+    command->targets_count = count;
+    struct datanode_merge *merge = ARENA_NEW(actions->arena, struct datanode_merge);
+    merge->command = command;
+    job->tag = datanode_ask_effect(datanode, actions, USE_MERGE, job->block_id, 0,
+                                   DATANODE_EFFECT_MERGE_BLOCKS, merge);
+    list_append(&datanode->copies_running, &job->in_list, job);
+}
+
+static void merge_done(struct datanode *datanode,
+                       struct actions *actions,
+                       uint64_t block_id,
+                       const struct event *event)
+{
+    struct copy_job *job = map_u64_get(datanode->copy_jobs, block_id);
+    CHECK(job != NULL);
+    CHECK(job->tag == event->tag);
+    copy_job_free(datanode, job);
+    trace_emit(actions->trace, "merge %016" PRIx64 " %s", block_id, status_name(event->status));
 }
 
 static void copy_start(struct datanode *datanode, struct actions *actions, struct copy_job *job)
@@ -145,7 +221,10 @@ static void copies_pump(struct datanode *datanode, struct actions *actions)
         struct copy_job *job = list_pop(&datanode->copies_waiting);
         if (job == NULL)
             return;
-        copy_start(datanode, actions, job);
+        if (job->command->kind == DATANODE_MERGE_BLOCKS)
+            merge_start(datanode, actions, job);
+        else
+            copy_start(datanode, actions, job);
     }
 }
 
@@ -224,6 +303,9 @@ void datanode_effect_done(struct datanode *datanode,
     switch (use) {
     case USE_COPY:
         copy_done(datanode, actions, block_id, volume, event);
+        break;
+    case USE_MERGE:
+        merge_done(datanode, actions, block_id, event);
         break;
     case USE_DELETE:
         datanode_delete_done(datanode, actions, block_id, event);

@@ -36,6 +36,7 @@ static const struct setting settings[] = {
     {"datanode.capacity",        SETTING_BYTES,  "0",      "bytes offered; 0: all of the disks", 0, 0},
     {"datanode.reserve",         SETTING_BYTES,  "64m",    "bytes kept free on each disk", 0, 0},
     {"datanode.copies_max",      SETTING_U64,    "4",      "copies for repair at a time", 1, 64},
+    {"datanode.copy_rate",       SETTING_BYTES,  "100m",   "bytes per second that copies and merges may send; 0: no limit", 0, 0},
     {"datanode.receives_max",    SETTING_U64,    "64",     "blocks received at a time", 1, 1024},
     {"datanode.pipeline_stall",  SETTING_MS,     "10s",    "the next of a pipeline is left out when it takes no byte for so long", 10, 600000},
     {"datanode.pipeline_rate_min", SETTING_BYTES, "1m",    "... or takes less per second on the whole", 1, 1 << 30},
@@ -351,6 +352,8 @@ static void stop_node(void *state)
     node_receives_stop(node);
     if (node->web_clients != NULL)
         web_clients_stop(node->web_clients);
+    rate_stop(node->copy_rate);
+    rate_stop(node->scrub_rate);
     http_server_close(node->server);
     node->server = NULL;
     fd_pass_server_close(node->fd_server);
@@ -371,6 +374,8 @@ static void close_node(void *state)
     for (size_t i = 0; i < NODE_CLIENTS; i++)
         http_client_close(node->clients[i]);
     latencies_close(node->latencies);
+    rate_close(node->copy_rate);
+    rate_close(node->scrub_rate);
     volumes_close(node->volumes);
     map_u64_close(node->receives);
     condition_close(node->condition);
@@ -393,6 +398,8 @@ static enum status open_node(struct daemon *daemon,
     node->condition = condition_open();
     node->receives = map_u64_open();
     node->secret = *daemon_secret(daemon);
+    node->copy_rate = rate_open(settings_bytes(daemon_settings(daemon), "datanode.copy_rate"));
+    node->scrub_rate = rate_open(settings_bytes(daemon_settings(daemon), "datanode.scrub_rate"));
     node->pipeline_stall_ms = settings_ms(daemon_settings(daemon), "datanode.pipeline_stall");
     node->pipeline_rate_min = settings_bytes(daemon_settings(daemon), "datanode.pipeline_rate_min");
     struct arena *arena = arena_open(0);

@@ -11,6 +11,7 @@
 
 #include "dfs/datanode/core/datanode.h"
 #include "dfs/datanode/daemon/latency.h"
+#include "dfs/datanode/daemon/rate.h"
 #include "dfs/datanode/daemon/volumes.h"
 #include "lib/base/map.h"
 #include "lib/model/limits.h"
@@ -41,6 +42,8 @@ struct node {
     struct log *log;
     struct volumes *volumes;
     struct latencies *latencies;
+    struct rate *copy_rate; /* of all copies and merges together */
+    struct rate *scrub_rate;
     struct workers *workers;
     struct workers *tails; /* for the ends of pipelines whose writers have their answer */
     struct http_server *server;

@@ -7,6 +7,7 @@
 
 #include <stdatomic.h>
 
+#include "dfs/datanode/daemon/rate.h"
 #include "dfs/datanode/daemon/store_internal.h"
 #include "lib/base/check.h"
 #include "lib/base/mem.h"
@@ -282,7 +283,10 @@ void store_writer_close(struct store_writer *writer)
 /* --- care --------------------------------------------------------------------------------------
  */
 
-enum status store_verify(struct store *store, uint64_t block_id, struct error *reterr_error)
+enum status store_verify(struct store *store,
+                         uint64_t block_id,
+                         struct rate *rate,
+                         struct error *reterr_error)
 {
     struct store_reader *reader;
     enum status status = store_reader_open(store, block_id, &reader, reterr_error);
@@ -292,10 +296,15 @@ enum status store_verify(struct store *store, uint64_t block_id, struct error *r
     uint8_t *piece = mem_try_array(VERIFY_BYTES, 1);
     if (piece == NULL)
         status = error_set(reterr_error, ERR_NO_MEMORY, "a buffer to verify blocks with");
+    store_reader_forget_cached(reader);
     for (uint64_t at = 0; at < length && status == OK; at += VERIFY_BYTES) {
         size_t part = length - at < VERIFY_BYTES ? (size_t)(length - at) : VERIFY_BYTES;
-        status = store_reader_read(reader, at, piece, part, reterr_error);
+        if (!rate_take(rate, part))
+            status = error_set(reterr_error, ERR_CANCELLED, "verification was stopped");
+        else
+            status = store_reader_read(reader, at, piece, part, reterr_error);
     }
+    store_reader_forget_cached(reader);
     mem_free(piece);
     store_reader_close(reader);
     return status;

@@ -16,6 +16,7 @@ struct store;
 struct store_writer;
 struct store_reader;
 struct file;
+struct rate;
 
 struct store_settings {
     const char *directory; /* made when absent; copied */
@@ -118,6 +119,8 @@ MUST_USE enum status store_reader_read(struct store_reader *reader,
                                        void *data,
                                        size_t length,
                                        struct error *reterr_error);
+/* Lets the kernel forget what it has cached of the block. */
+void store_reader_forget_cached(struct store_reader *reader);
 void store_reader_close(struct store_reader *reader); /* NULL is fine */
 /* Opens the data file, or the sidecar, for another process. The caller closes it. */
 MUST_USE enum status store_open_file(struct store *store,
@@ -128,9 +131,14 @@ MUST_USE enum status store_open_file(struct store *store,
 
 /* --- care --------------------------------------------------------------------------------------
  */
-/* Reads all of it and checks each chunk, leaving the page cache as it was as far as possible. */
+/*
+ * Reads all of it and checks each chunk, at that rate (NULL: none). What the kernel has cached and
+ * nobody maps is dropped first, so that it is the disk that is checked. ERR_CANCELLED: the rate was
+ * stopped.
+ */
 MUST_USE enum status store_verify(struct store *store,
                                   uint64_t block_id,
+                                  struct rate *rate,
                                   struct error *reterr_error);
 /* Moves both files into corrupt/. What is not there is not missed. */
 MUST_USE enum status store_quarantine(struct store *store,

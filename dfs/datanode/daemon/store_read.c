@@ -183,6 +183,11 @@ enum status store_reader_read(struct store_reader *reader,
     return OK;
 }
 
+void store_reader_forget_cached(struct store_reader *reader)
+{
+    file_forget_cached(reader->data, 0, reader->sidecar.length);
+}
+
 void store_reader_close(struct store_reader *reader)
 {
     if (reader == NULL)

@@ -4,7 +4,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "dfs/datanode/daemon/node.h"
+#include "dfs/datanode/daemon/job.h"
 #include "lib/base/check.h"
 #include "lib/base/mem.h"
 #include "lib/daemon/daemon.h"
@@ -15,117 +15,7 @@
 #include "lib/net/http_client.h"
 #include "lib/os/clock.h"
 
-enum {
-    COPY_BYTES = 1024 * 1024 /* read, verified and sent at once */
-};
-
-struct job {
-    struct node *node;
-    uint64_t tag;
-    int effect;
-    struct arena *arena; /* of the copy of data */
-    struct dfs_block_info block;
-    uint32_t volume;
-    const struct endpoint *targets;
-    size_t targets_count;
-    uint64_t cluster_id;
-    /* the answer */
-    struct error error;
-    void *data;
-};
-
-/* --- copying -----------------------------------------------------------------------------------
- */
-
-static struct slice pipeline_of(const struct job *job)
-{
-    struct slice pipeline = {0};
-    for (size_t i = 1; i < job->targets_count; i++)
-        pipeline = arena_format(job->arena, "%.*s%s%.*s", SLICE_ARGS(pipeline), i == 1 ? "" : ",",
-                                SLICE_ARGS(job->targets[i].http_address));
-    return pipeline;
-}
-
-/* What fails over there says nothing about the replica here. */
-static enum status others_fault(enum status status)
-{
-    return status == ERR_CORRUPT || status == ERR_IO || status == ERR_NOT_FOUND ? ERR_UNAVAILABLE
-                                                                                : status;
-}
-
-static enum status push_block(struct job *job,
-                              struct store_reader *reader,
-                              struct http_put *put,
-                              uint8_t *piece)
-{
-    for (uint64_t at = 0; at < job->block.length; at += COPY_BYTES) {
-        uint64_t left = job->block.length - at;
-        size_t part = left < COPY_BYTES ? (size_t)left : COPY_BYTES;
-        enum status status = store_reader_read(reader, at, piece, part, &job->error);
-        if (status != OK)
-            return status;
-        status = http_put_push(put, slice_make(piece, part), &job->error);
-        if (status != OK)
-            return others_fault(status);
-    }
-    return OK;
-}
-
-static enum status finish_copy(struct job *job, struct http_put *put)
-{
-    struct http_response response = {0};
-    struct node_synced synced = {0};
-    enum status status = http_put_finish(put, &response, &job->error);
-    if (status == OK)
-        status = node_parse_synced(buf_slice(&response.body), &synced, &job->error);
-    http_response_close(&response);
-    if (status != OK)
-        return others_fault(status);
-    struct datanode_copied *copied = MEM_NEW(struct datanode_copied);
-    copied->synced_count = (uint32_t)synced.count;
-    job->data = copied;
-    return OK;
-}
-
-static enum status send_copy(struct job *job, struct store_reader *reader)
-{
-    struct node *node = job->node;
-    uint8_t *piece = mem_try_array(COPY_BYTES, 1);
-    if (piece == NULL)
-        return error_set(&job->error, ERR_NO_MEMORY, "a buffer to copy blocks with");
-    const struct node_wish all_synced = {0};
-    struct http_request_options options = {
-        .url = node_block_url(job->arena, job->targets[0].http_address, &job->block,
-                              pipeline_of(job), &all_synced),
-        .bearer = (const char *)daemon_token(node->daemon, job->arena).data,
-    };
-    struct http_put *put = NULL;
-    enum status status = http_put_begin(node_client(node, job->targets_count - 1), &options,
-                                        job->block.length, &put, &job->error);
-    if (status != OK) {
-        mem_free(piece);
-        return others_fault(status);
-    }
-    status = push_block(job, reader, put, piece);
-    mem_free(piece);
-    if (status == OK)
-        return finish_copy(job, put);
-    http_put_abort(put);
-    return status;
-}
-
-static enum status copy_block(struct job *job, struct store *store)
-{
-    struct store_reader *reader;
-    enum status status = store_reader_open(store, job->block.block_id, &reader, &job->error);
-    if (status != OK)
-        return status;
-    status = send_copy(job, reader);
-    store_reader_close(reader);
-    return status;
-}
-
-/* --- the rest ----------------------------------------------------------------------------------
+/* --- small ones ---------------------------------------------------------------------------------
  */
 
 static enum status save_identity(struct job *job)
@@ -222,13 +112,10 @@ static enum status find_namenode(struct job *job)
 }
 
 static const char *const job_names[DATANODE_EFFECT_COUNT] = {
-    [DATANODE_EFFECT_COPY_BLOCK] = "copy",
-    [DATANODE_EFFECT_DELETE_BLOCK] = "delete",
-    [DATANODE_EFFECT_QUARANTINE_BLOCK] = "quarantine",
-    [DATANODE_EFFECT_SCRUB_BLOCK] = "scrub",
-    [DATANODE_EFFECT_SAVE_IDENTITY] = "save_identity",
-    [DATANODE_EFFECT_MEASURE_SPACE] = "measure",
-    [DATANODE_EFFECT_FIND_NAMENODE] = "find_namenode",
+    [DATANODE_EFFECT_COPY_BLOCK] = "copy",       [DATANODE_EFFECT_MERGE_BLOCKS] = "merge",
+    [DATANODE_EFFECT_DELETE_BLOCK] = "delete",   [DATANODE_EFFECT_QUARANTINE_BLOCK] = "quarantine",
+    [DATANODE_EFFECT_SCRUB_BLOCK] = "scrub",     [DATANODE_EFFECT_SAVE_IDENTITY] = "save_identity",
+    [DATANODE_EFFECT_MEASURE_SPACE] = "measure", [DATANODE_EFFECT_FIND_NAMENODE] = "find_namenode",
 };
 
 /* On a volume that has failed in the meantime nothing is touched any more. */
@@ -241,16 +128,17 @@ static enum status perform_on_block(struct job *job)
         return status;
     switch ((enum datanode_effect)job->effect) {
     case DATANODE_EFFECT_COPY_BLOCK:
-        return copy_block(job, store);
+        return node_copy_block(job, store);
     case DATANODE_EFFECT_DELETE_BLOCK:
         return store_delete(store, block_id, &job->error);
     case DATANODE_EFFECT_QUARANTINE_BLOCK:
         return store_quarantine(store, block_id, &job->error);
     case DATANODE_EFFECT_SCRUB_BLOCK:
-        return store_verify(store, block_id, &job->error);
+        return store_verify(store, block_id, job->node->scrub_rate, &job->error);
     case DATANODE_EFFECT_SAVE_IDENTITY:
     case DATANODE_EFFECT_MEASURE_SPACE:
     case DATANODE_EFFECT_FIND_NAMENODE:
+    case DATANODE_EFFECT_MERGE_BLOCKS:
     case DATANODE_EFFECT_ANSWER_RECEIVE:
     case DATANODE_EFFECT_TELL_REFUSAL:
     case DATANODE_EFFECT_RETIRE_VOLUME:
@@ -269,6 +157,8 @@ static enum status perform(struct job *job)
         return measure_space(job);
     if (job->effect == DATANODE_EFFECT_FIND_NAMENODE)
         return find_namenode(job);
+    if (job->effect == DATANODE_EFFECT_MERGE_BLOCKS)
+        return node_merge_blocks(job);
     return perform_on_block(job);
 }
 
@@ -306,6 +196,14 @@ static void take_copy(struct job *job, const struct datanode_copy *copy)
     job->volume = copy->volume;
     job->targets = targets;
     job->targets_count = copy->targets_count;
+}
+
+static void take_merge(struct job *job, const struct datanode_merge *merge)
+{
+    job->command = message_copy(&dfs_datanode_command_type, merge->command, job->arena);
+    job->block = job->command->block;
+    job->targets = job->command->targets;
+    job->targets_count = job->command->targets_count;
 }
 
 static void take_block(struct job *job, const struct datanode_block *data)
@@ -356,6 +254,8 @@ void node_effect(void *state, struct shell *shell, uint64_t tag, int effect, con
     job->arena = arena_open(0);
     if (effect == DATANODE_EFFECT_COPY_BLOCK)
         take_copy(job, data);
+    else if (effect == DATANODE_EFFECT_MERGE_BLOCKS)
+        take_merge(job, data);
     else if (effect == DATANODE_EFFECT_SAVE_IDENTITY)
         take_identity(job, data);
     else if (effect == DATANODE_EFFECT_MEASURE_SPACE)

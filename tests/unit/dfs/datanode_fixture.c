@@ -12,8 +12,12 @@
 struct datanode_fixture f;
 
 static const char *const effect_names[DATANODE_EFFECT_COUNT] = {
-    "answer",        "copy",    "delete",        "quarantine", "scrub",
-    "save_identity", "measure", "find_namenode", "refusal",    "retire"};
+    [DATANODE_EFFECT_DELETE_BLOCK] = "delete",
+    [DATANODE_EFFECT_QUARANTINE_BLOCK] = "quarantine",
+    [DATANODE_EFFECT_SCRUB_BLOCK] = "scrub",
+    [DATANODE_EFFECT_MEASURE_SPACE] = "measure",
+    [DATANODE_EFFECT_FIND_NAMENODE] = "find_namenode",
+};
 
 static void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
@@ -60,6 +64,13 @@ static void note_effect(const struct action *action)
     if (action->effect == DATANODE_EFFECT_COPY_BLOCK) {
         const struct datanode_copy *copy = action->data;
         say("copy %" PRIu64 " targets=%zu", copy->block.block_id, copy->targets_count);
+        return;
+    }
+    if (action->effect == DATANODE_EFFECT_MERGE_BLOCKS) {
+        const struct datanode_merge *merge = action->data;
+        const struct dfs_datanode_command *command = merge->command;
+        say("merge %" PRIu64 " sources=%zu targets=%zu first=%" PRIu64, command->block.block_id,
+            command->sources_count, command->targets_count, command->targets[0].node_id);
         return;
     }
     if (action->effect == DATANODE_EFFECT_SAVE_IDENTITY) {

@@ -24,6 +24,10 @@ UNIT_TESTS += tests/unit/dfs/test_datanode_latency
 tests_unit_dfs_test_datanode_latency_LDADD = \
 	$(UNIT_LIBS) dfs/libdatanodedaemon.a $(MODEL_LIBS) $(OS_LIBS)
 
+UNIT_TESTS += tests/unit/dfs/test_datanode_rate
+tests_unit_dfs_test_datanode_rate_LDADD = \
+	$(UNIT_LIBS) dfs/libdatanodedaemon.a $(MODEL_LIBS) $(OS_LIBS)
+
 UNIT_TESTS += tests/unit/dfs/test_datanode_random
 tests_unit_dfs_test_datanode_random_LDADD = $(UNIT_LIBS) $(DATANODE_CORE_LIBS)
 

@@ -191,6 +191,62 @@ static void test_datanode__copy_of_an_absent_block_says_that_it_is_absent(void)
     CU_ASSERT_EQUAL(f.changes.deleted_block_ids[0], 4);
 }
 
+/* Blocks 1 and 2, both here, are to become block 9 here and on node 4. */
+static void when_merge_commanded(uint64_t length)
+{
+    static const struct endpoint here = {.node_id = 77};
+    static const struct endpoint target = {.node_id = 4};
+    struct dfs_block_info sources[] = {block(1), block(2)};
+    struct endpoint nodes[] = {here, here};
+    struct dfs_datanode_command command = {
+        .kind = DATANODE_MERGE_BLOCKS,
+        .block = {.block_id = 9, .length = length, .crc32c = 5},
+        .targets = &target,
+        .targets_count = 1,
+        .sources = sources,
+        .sources_count = 2,
+        .source_nodes = nodes,
+        .source_nodes_count = 2,
+    };
+    when_commanded(&command, 1);
+}
+
+static void test_datanode__merge_begins_here_and_the_block_comes_in_by_the_door(void)
+{
+    given_active(1, 2);
+    when_merge_commanded(2 * BLOCK_BYTES);
+    EXPECT("merge 9 sources=2 targets=2 first=77\ncall DatanodeHeartbeat\n");
+    when_merge_commanded(2 * BLOCK_BYTES); /* told twice */
+    EXPECT("call DatanodeHeartbeat\n");
+    when_receive_asked(1, 9);
+    when_receive_ended(1, 9, OK, false);
+    buf_clear(&f.text);
+    struct datanode_copied copied = {.synced_count = 2};
+    when_effect_done(DATANODE_EFFECT_MERGE_BLOCKS, OK, &copied);
+    EXPECT("merge 0000000000000009 OK\n");
+    CU_ASSERT_EQUAL(datanode_replica_state(f.datanode, 9), REPLICA_SEALED);
+    when_merge_commanded(2 * BLOCK_BYTES); /* it is here */
+    EXPECT("call DatanodeHeartbeat\n");
+}
+
+static void test_datanode__failed_merge_leaves_its_sources(void)
+{
+    given_active(1, 2);
+    when_merge_commanded(2 * BLOCK_BYTES);
+    buf_clear(&f.text);
+    when_effect_done(DATANODE_EFFECT_MERGE_BLOCKS, ERR_UNAVAILABLE, NULL);
+    EXPECT("merge 0000000000000009 ERR_UNAVAILABLE\n");
+    CU_ASSERT_EQUAL(datanode_totals(f.datanode).block_count, 2);
+    CU_ASSERT_EQUAL(datanode_totals(f.datanode).copies_running, 0);
+}
+
+static void test_datanode__merge_that_does_not_add_up_is_refused(void)
+{
+    given_active(1, 2);
+    when_merge_commanded(2 * BLOCK_BYTES + 1);
+    EXPECT("merge 0000000000000009 refused\ncall DatanodeHeartbeat\n");
+}
+
 static void test_datanode__deleted_block_is_announced_when_it_is_gone(void)
 {
     given_active(1, 1);
@@ -350,6 +406,11 @@ static const struct unit_test tests[] = {
          "A copy of another version is refused."),
     TEST(test_datanode__copy_of_an_absent_block_says_that_it_is_absent,
          "A copy of an absent block says that it is absent."),
+    TEST(test_datanode__merge_begins_here_and_the_block_comes_in_by_the_door,
+         "A merge begins here, and the block comes in by the door."),
+    TEST(test_datanode__failed_merge_leaves_its_sources, "A failed merge leaves its sources."),
+    TEST(test_datanode__merge_that_does_not_add_up_is_refused,
+         "A merge that does not add up is refused."),
     TEST(test_datanode__deleted_block_is_announced_when_it_is_gone,
          "A deleted block is announced when it is gone."),
     TEST(test_datanode__block_deleted_while_it_is_copied_goes_at_once,

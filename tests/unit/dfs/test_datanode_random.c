@@ -188,6 +188,11 @@ static void model_heartbeat(struct event *event, const struct model_call *call)
     static struct dfs_datanode_heartbeat_response response;
     static struct dfs_datanode_command command;
     static const struct endpoint target = {.node_id = 4};
+    static const struct endpoint nodes[2] = {{.node_id = 77}, {.node_id = 4}};
+    static struct dfs_block_info sources[2];
+    for (size_t i = 0; i < 2; i++)
+        sources[i] = (struct dfs_block_info){.block_id = 1 + rng_below(&m.rng, MODEL_BLOCKS),
+                                             .length = BLOCK_BYTES / 2};
     const struct dfs_datanode_heartbeat_request *request = call->message;
     if (request->session != m.session) {
         event->status = ERR_STALE;
@@ -195,11 +200,15 @@ static void model_heartbeat(struct event *event, const struct model_call *call)
     }
     response = (struct dfs_datanode_heartbeat_response){0};
     if (!m.is_calm && rng_chance(&m.rng, 500000)) {
-        command = (struct dfs_datanode_command){
-            .kind = (enum dfs_datanode_command_kind)rng_below(&m.rng, 3),
-            .block = block(1 + rng_below(&m.rng, MODEL_BLOCKS)),
-            .targets = &target,
-            .targets_count = 1};
+        command = (struct dfs_datanode_command){.kind = (enum dfs_datanode_command_kind)rng_below(
+                                                    &m.rng, DFS_DATANODE_COMMAND_KIND_COUNT),
+                                                .block = block(1 + rng_below(&m.rng, MODEL_BLOCKS)),
+                                                .targets = &target,
+                                                .targets_count = 1,
+                                                .sources = sources, /* of a merge */
+                                                .sources_count = 2,
+                                                .source_nodes = nodes,
+                                                .source_nodes_count = 2};
         response.commands = &command;
         response.commands_count = 1;
     }
@@ -236,7 +245,8 @@ static void model_answer_effect(size_t index)
     struct event event = {.kind = EVENT_EFFECT_DONE, .tag = effect.tag, .effect = effect.effect};
     if (effect.effect == DATANODE_EFFECT_MEASURE_SPACE)
         event.data = &space;
-    if (effect.effect == DATANODE_EFFECT_COPY_BLOCK)
+    if (effect.effect == DATANODE_EFFECT_COPY_BLOCK ||
+        effect.effect == DATANODE_EFFECT_MERGE_BLOCKS)
         event.data = &copied;
     if (!m.is_calm && rng_chance(&m.rng, 200000)) {
         static const enum status failures[] = {ERR_CORRUPT, ERR_NO_MEMORY, ERR_IO, ERR_NOT_FOUND};

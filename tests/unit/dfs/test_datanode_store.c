@@ -132,7 +132,7 @@ static void test_store__received_block_is_read_back(void)
     CU_ASSERT_EQUAL(receive(NULL), OK);
     CU_ASSERT_EQUAL(read_all(), OK);
     CU_ASSERT_EQUAL(memcmp(f.read, f.data, BLOCK_BYTES), 0);
-    CU_ASSERT_EQUAL(store_verify(f.store, block_id, &f.error), OK);
+    CU_ASSERT_EQUAL(store_verify(f.store, block_id, NULL, &f.error), OK);
     reopen();
     struct store_scan found = scan();
     CU_ASSERT_EQUAL_FATAL(found.blocks_count, 1);
@@ -174,7 +174,7 @@ static void test_store__empty_block_is_a_block(void)
     CU_ASSERT_EQUAL_FATAL(store_writer_open(f.store, &f.block, true, &writer, &f.error), OK);
     CU_ASSERT_EQUAL(store_writer_commit(writer, &f.error), OK);
     store_writer_close(writer);
-    CU_ASSERT_EQUAL(store_verify(f.store, block_id, &f.error), OK);
+    CU_ASSERT_EQUAL(store_verify(f.store, block_id, NULL, &f.error), OK);
     CU_ASSERT_EQUAL(scan().blocks_count, 1);
 }
 
@@ -221,7 +221,7 @@ static void test_store__flipped_bit_in_the_data_is_never_read(void)
     for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
         change_byte(BLK, places[i]);
         CU_ASSERT_EQUAL(read_all(), ERR_CORRUPT);
-        CU_ASSERT_EQUAL(store_verify(f.store, block_id, &f.error), ERR_CORRUPT);
+        CU_ASSERT_EQUAL(store_verify(f.store, block_id, NULL, &f.error), ERR_CORRUPT);
         change_byte(BLK, places[i]);
         CU_ASSERT_EQUAL(read_all(), OK);
     }
@@ -365,7 +365,7 @@ static void expect_whole_or_nothing(enum status received)
     if (received == OK)
         CU_ASSERT_EQUAL(found.blocks_count, 1);
     if (found.blocks_count == 1)
-        CU_ASSERT_EQUAL(store_verify(f.store, block_id, &f.error), OK);
+        CU_ASSERT_EQUAL(store_verify(f.store, block_id, NULL, &f.error), OK);
     CU_ASSERT_EQUAL(store_delete(f.store, block_id, &f.error), OK);
 }
 
