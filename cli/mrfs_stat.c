@@ -96,20 +96,30 @@ void mrfs_stat(struct mrfs *mrfs)
 /* --- test --------------------------------------------------------------------------------------
  */
 
-/* bits: 4 read, 2 write. By the rule of the namenode: the first class that fits decides. */
+/*
+ * bits: 4 read, 2 write. By the rule of the namenode: superusers may everything, else the first
+ * class that fits decides.
+ */
 static bool may_access(struct mrfs *mrfs, const struct dfs_file_status *file, uint32_t bits)
 {
+    struct error error = {OK, ""};
+    struct dfs_get_server_defaults_response defaults;
     const struct slice *groups = NULL;
     size_t count = 0;
-    unsigned shift = 0;
-    if (slice_equal(file->owner, mrfs->user)) {
-        shift = 6;
-    } else {
-        host_user_groups(mrfs->arena, mrfs->user, &groups, &count);
-        for (size_t i = 0; i < count && shift == 0; i++)
-            shift = slice_equal(groups[i], file->group) ? 3 : 0;
+    enum status status = dfs_server_defaults(mrfs->dfs, mrfs->arena, &defaults, &error);
+    if (status != OK) {
+        mrfs_complain(mrfs, slice_from_string("/"), status, error.text);
+        return false;
     }
-    return (file->permission >> shift & bits) == bits;
+    host_user_groups(mrfs->arena, mrfs->user, &groups, &count);
+    bool is_super = slice_equal(mrfs->user, defaults.superuser);
+    bool is_member = false;
+    for (size_t i = 0; i < count; i++) {
+        is_super = is_super || slice_equal(groups[i], defaults.supergroup);
+        is_member = is_member || slice_equal(groups[i], file->group);
+    }
+    unsigned shift = slice_equal(file->owner, mrfs->user) ? 6 : is_member ? 3 : 0;
+    return is_super || (file->permission >> shift & bits) == bits;
 }
 
 /* Of several questions all must be answered with yes. */
