@@ -2,6 +2,7 @@ CLUSTER_TESTS += tests/cluster/test_millrace tests/cluster/test_mrjob tests/clus
 EXTRA_DIST += tests/cluster/lib.sh
 # CLUSTER_TESTS += tests/cluster/test_<what>
 CLUSTER_TESTS += tests/cluster/test_dfs tests/cluster/test_mrfs tests/cluster/test_mradmin
+CLUSTER_TESTS += tests/cluster/test_dfs_namespace
 EXTRA_DIST += tests/cluster/dfs_cluster.py
 CLUSTER_TESTS += tests/cluster/test_webhdfs
 EXTRA_DIST += \
