@@ -156,7 +156,7 @@ def journal(bench):
           "(goal 50000)")
     shutil.rmtree(folder + ".names")
     bench.tool("namenode_journal", folder, str(files), "4096", "create")
-    for verb, what in (("open", "log"), ("compact", None), ("open", "checkpoint")):
+    for verb, what in (("open", "log"), ("checkpoint", None), ("open", "checkpoint")):
         result = bench.tool("namenode_journal", folder, str(files), "1", verb)
         if what:
             print(f"restart with {files} files of one block from the {what}: {result['open_seconds']:.1f} s "

@@ -6,7 +6,7 @@
  *                                                           whose ids go into FOLDER.blocks
  *        namenode_journal FOLDER FILES OUTSTANDING open     opens what is there, hears the reports
  *                                                           of three datanodes, makes one more
- *        namenode_journal FOLDER FILES OUTSTANDING compact  the same, and ends with a checkpoint
+ *        namenode_journal FOLDER FILES OUTSTANDING checkpoint  the same, and ends with a checkpoint
  * Prints JSON.
  */
 #include <stdlib.h>
@@ -239,16 +239,49 @@ static void keep_blocks(struct bench *bench, const char *folder, bool is_creatin
     }
 }
 
-static void start(struct bench *bench, const char *folder, bool is_compacting)
+static enum status open_twin(void *user, void **ret_machine, struct error *reterr_error)
+{
+    struct namenode_settings settings;
+    struct namenode *machine = NULL;
+    (void)user;
+    load_settings(&settings);
+    enum status status = namenode_open(&settings, 1, &machine);
+    if (status != OK)
+        return error_set(reterr_error, status, "open the second machine");
+    *ret_machine = machine;
+    return OK;
+}
+
+static void make_checkpoint(struct bench *bench, struct arena *arena)
+{
+    struct dfs_save_checkpoint_request request = {0};
+    struct error error = {0};
+    void *answer = NULL;
+    if (shell_ask(bench->shell, METHOD_NAMENODE_SAVE_CHECKPOINT, &request,
+                  slice_from_string("millrace"), slice_make(NULL, 0), INT64_MAX, arena, &answer,
+                  &error) != OK) {
+        fprintf(stderr, "namenode_journal: checkpoint: %s\n", error.text);
+        exit(1);
+    }
+    const struct dfs_save_checkpoint_response *made = answer;
+    printf("\"checkpoint_ms\": %" PRIu64 ", \"checkpoint_bytes\": %" PRIu64 ", ", made->duration_ms,
+           made->bytes);
+}
+
+static void start(struct bench *bench, const char *folder)
 {
     struct error error = {0};
     struct namenode_settings settings;
     struct namenode *machine = NULL;
-    struct shell_settings shell = {.door = &namenode_door,
-                                   .journal_directory = folder,
-                                   .journal_name = "namenode",
-                                   .journal_compact_bytes = is_compacting ? 1 : 0,
-                                   .journal_reserve_bytes = (uint64_t)16 << 20};
+    struct shell_settings shell = {
+        .door = &namenode_door,
+        .journal_directory = folder,
+        .journal_name = "namenode",
+        .checkpoints = {.open_twin = open_twin,
+                        .has_method = true,
+                        .method = METHOD_NAMENODE_SAVE_CHECKPOINT},
+        .journal_reserve_bytes = (uint64_t)16 << 20
+    };
     load_settings(&settings);
     double begun = load_seconds(CLOCK_MONOTONIC);
     double begun_cpu = load_seconds(CLOCK_PROCESS_CPUTIME_ID);
@@ -282,7 +315,7 @@ int main(int argument_count, char **arguments)
         bench.blocks_count = files;
         keep_blocks(&bench, arguments[1], false);
     }
-    start(&bench, arguments[1], strcmp(arguments[4], "compact") == 0);
+    start(&bench, arguments[1]);
     enrol(&bench, arena);
     report(&bench, is_creating ? 0 : files, arena);
     double begun = load_seconds(CLOCK_MONOTONIC);
@@ -292,6 +325,8 @@ int main(int argument_count, char **arguments)
         create_all(&bench, 0, files, outstanding);
     else
         create_all(&bench, files, files + 1, 1);
+    if (strcmp(arguments[4], "checkpoint") == 0)
+        make_checkpoint(&bench, arena);
     double seconds = load_seconds(CLOCK_MONOTONIC) - begun;
     struct shell_counters after = shell_counters_get(bench.shell);
     printf("\"create_seconds\": %.3f, \"create_cpu\": %.3f, \"syncs\": %" PRIu64

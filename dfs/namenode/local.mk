@@ -35,6 +35,7 @@ dfs_libnamenodecore_a_SOURCES = \
 	dfs/namenode/core/slow.c \
 	dfs/namenode/core/state.h \
 	dfs/namenode/core/states.c \
+	dfs/namenode/core/tally.c \
 	dfs/namenode/core/trash.c \
 	dfs/namenode/core/tree.c \
 	dfs/namenode/core/write.c

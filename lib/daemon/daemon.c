@@ -15,6 +15,7 @@
 #include "lib/daemon/metrics.h"
 #include "lib/daemon/serve.h"
 #include "lib/daemon/workers.h"
+#include "lib/journal/journal.h"
 #include "lib/net/net.h"
 #include "lib/net/rpc.h"
 #include "lib/os/clock.h"
@@ -271,24 +272,88 @@ static void perform_cancel(void *user, struct shell *shell, uint64_t tag)
     caller_cancel(daemon->caller, tag);
 }
 
+static enum status open_twin(void *user, void **ret_machine, struct error *reterr_error)
+{
+    struct daemon *daemon = user;
+    return daemon->definition->open_twin(daemon, daemon->state, ret_machine, reterr_error);
+}
+
+static bool may_checkpoint(void *user, const void *machine, const struct event *event)
+{
+    struct daemon *daemon = user;
+    return daemon->definition->may_checkpoint(daemon->state, machine, event);
+}
+
+static bool needs_room(void *user, enum method method)
+{
+    struct daemon *daemon = user;
+    return daemon->definition->needs_room(daemon->state, method);
+}
+
+/* The folders of the setting journal.dirs, made where they are missing; count 0: none is given. */
+static enum status journal_directories(struct daemon *daemon,
+                                       const char **directories,
+                                       size_t *ret_count,
+                                       struct error *reterr_error)
+{
+    struct slice rest = slice_from_string(settings_string(daemon->settings, "journal.dirs"));
+    size_t count = 0;
+    while (rest.length > 0) {
+        size_t length = slice_find(rest, ',');
+        struct slice part = slice_sub(rest, 0, length);
+        size_t taken = length < rest.length ? length + 1 : length;
+        rest = slice_sub(rest, taken, rest.length - taken);
+        if (part.length == 0 || count == JOURNAL_DIRECTORIES_MAX)
+            return error_set(reterr_error, ERR_INVALID,
+                             "journal.dirs: from 1 to %d folders, a comma between",
+                             (int)JOURNAL_DIRECTORIES_MAX);
+        const char *path = (const char *)arena_copy(daemon->arena, part).data;
+        enum status status = path_absolute(daemon->arena, path, &path, reterr_error);
+        if (status != OK)
+            return status;
+        /* One that cannot be made is a failing one, which the journal tells and goes on without. */
+        status_ignore(directory_make_all(path, 0700, NULL));
+        directories[count++] = path;
+    }
+    *ret_count = count;
+    return OK;
+}
+
 static enum status open_shell(struct daemon *daemon, struct error *reterr_error)
 {
     const struct settings *settings = daemon->settings;
     struct groups_options groups = {.keep_ms = settings_ms(settings, "daemon.groups_keep")};
     daemon->groups = groups_open(&groups);
-    bool has_journal = daemon->definition->door->snapshot != NULL;
+    const struct daemon_definition *definition = daemon->definition;
+    bool has_journal = definition->door->snapshot != NULL;
+    const char **folders = ARENA_ARRAY(daemon->arena, const char *, JOURNAL_DIRECTORIES_MAX);
+    size_t folder_count = 0;
+    enum status status = journal_directories(daemon, folders, &folder_count, reterr_error);
+    if (status != OK)
+        return status;
+    if (folder_count == 0)
+        folders[folder_count++] = daemon->directory;
     struct shell_settings shell_settings = {
         .door = daemon->definition->door,
         .host = {.user = daemon,
                  .effect = perform_effect,
                  .call = perform_call,
-                 .cancel = perform_cancel},
+                 .cancel = perform_cancel                                             },
         .log = daemon->log,
         .groups = daemon->groups,
-        .journal_directory = has_journal ? daemon->directory : NULL,
+        .journal_directory = has_journal ? folders[0] : NULL,
         .journal_name = daemon->definition->name,
-        .journal_compact_bytes = settings_bytes(settings, "journal.compact_bytes"),
         .journal_reserve_bytes = settings_bytes(settings, "journal.reserve_bytes"),
+        .journal_mirrors = folders + 1,
+        .journal_mirror_count = folder_count - 1,
+        .is_tally_ignored = !settings_bool(settings, "journal.check_tally"),
+        .checkpoints = { .log_bytes = settings_bytes(settings, "journal.checkpoint_bytes"),
+                 .interval_ms = settings_ms(settings, "journal.checkpoint_interval"),
+                 .open_twin = definition->open_twin != NULL ? open_twin : NULL,
+                 .has_method = definition->has_checkpoint_method,
+                 .method = definition->checkpoint_method,
+                 .may_ask = definition->may_checkpoint != NULL ? may_checkpoint : NULL},
+        .needs_room = definition->needs_room != NULL ? needs_room : NULL,
         .check_every_step = settings_bool(settings, "daemon.check"),
         .trace = settings_bool(settings, "daemon.trace"),
     };
@@ -418,7 +483,7 @@ static void log_counters(struct daemon *daemon)
               log_unsigned("rounds", counters.rounds),
               log_unsigned("journal_batches", counters.journal_batches),
               log_unsigned("journal_syncs", counters.journal_syncs),
-              log_unsigned("compactions", counters.compactions),
+              log_unsigned("checkpoints", counters.checkpoints),
               log_unsigned("mailbox", counters.mailbox_count),
               log_unsigned("step_us_max", counters.step_us_max));
 }

@@ -80,6 +80,20 @@ struct daemon_definition {
                         struct error *reterr_error);
     /* The journal is replayed; called before EVENT_START. May be NULL. */
     enum status (*start)(void *state, struct error *reterr_error);
+    /*
+     * Makes a second machine with the settings of the first and nothing beside it, for checkpoints
+     * (docs/checkpoint.md). On the core thread. NULL: no checkpoints are made.
+     */
+    enum status (*open_twin)(struct daemon *daemon,
+                             void *state,
+                             void **ret_machine,
+                             struct error *reterr_error);
+    /* A request that is answered with a checkpoint, of those who may ask for it (NULL: all). */
+    bool has_checkpoint_method;
+    enum method checkpoint_method;
+    bool (*may_checkpoint)(void *state, const void *machine, const struct event *event);
+    /* True for requests to refuse while the journal's disk is full. NULL: none. */
+    bool (*needs_room)(void *state, enum method method);
     /* ACTION_EFFECT; see struct shell_host. NULL when the machine has none. */
     void (*effect)(void *state, struct shell *shell, uint64_t tag, int effect, const void *data);
     /*

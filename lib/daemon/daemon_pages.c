@@ -83,8 +83,20 @@ static void write_shell(struct daemon *daemon, struct metrics_page *page)
                     counters.journal_syncs);
     metrics_counter(page, "millrace_journal_written_bytes_total",
                     "Bytes of records appended to the journal.", counters.journal_bytes);
-    metrics_counter(page, "millrace_journal_compactions_total", "Times the journal was compacted.",
-                    counters.compactions);
+    metrics_counter(page, "millrace_journal_checkpoints_total", "Checkpoints made.",
+                    counters.checkpoints);
+    metrics_counter(page, "millrace_journal_checkpoint_failures_total",
+                    "Checkpoints that could not be made.", counters.checkpoint_failures);
+    metrics_gauge(page, "millrace_journal_checkpoint_sequence",
+                  "Last batch in the newest checkpoint made since the start.",
+                  counters.checkpoint_sequence);
+    metrics_gauge(page, "millrace_journal_checkpoint_bytes", "Its size.",
+                  counters.checkpoint_bytes);
+    metrics_gauge(page, "millrace_journal_directories", "Folders that hold the journal.",
+                  counters.journal_directories);
+    metrics_gauge(page, "millrace_journal_is_read_only",
+                  "1 while the journal's disk is full and changes are refused.",
+                  counters.is_read_only ? 1 : 0);
 }
 
 void daemon_serve_metrics(struct daemon *daemon, struct http_request *request)

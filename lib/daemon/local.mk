@@ -28,6 +28,7 @@ lib_libdaemon_a_SOURCES = \
 	lib/daemon/settings.h \
 	lib/daemon/shell.c \
 	lib/daemon/shell.h \
+	lib/daemon/shell_checkpoint.c \
 	lib/daemon/shell_item.h \
 	lib/daemon/shell_journal.c \
 	lib/daemon/shell_loop.c \

@@ -131,6 +131,7 @@ void shell_close(struct shell *shell)
         shell->settings.door->close(shell->machine);
     actions_close(&shell->actions);
     mem_free(shell->steps);
+    mem_free(shell->askers);
     buf_close(shell->packed);
     mem_free(shell->packed);
     map_u64_close(shell->open_calls);
@@ -462,7 +463,13 @@ struct shell_counters shell_counters_get(struct shell *shell)
         .journal_batches = atomic_load(&shell->journal_batches),
         .journal_syncs = atomic_load(&shell->journal_syncs),
         .journal_bytes = atomic_load(&shell->journal_bytes),
-        .compactions = atomic_load(&shell->compactions),
+        .checkpoints = atomic_load(&shell->checkpoints),
+        .checkpoint_failures = atomic_load(&shell->checkpoint_failures),
+        .checkpoint_sequence = atomic_load(&shell->checkpoint_sequence),
+        .checkpoint_bytes = atomic_load(&shell->checkpoint_bytes),
+        .checkpoint_ms = atomic_load(&shell->checkpoint_ms),
+        .journal_directories = atomic_load(&shell->journal_directories),
+        .is_read_only = atomic_load(&shell->shows_read_only),
         .requests_open = atomic_load(&shell->requests_open),
         .mailbox_count = mailbox_count(shell->mailbox),
         .step_us_max = atomic_load(&shell->step_us_max),

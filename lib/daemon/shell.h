@@ -17,6 +17,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "lib/base/buf.h"
 #include "lib/base/error.h"
 #include "lib/base/slice.h"
 #include "lib/base/status.h"
@@ -35,12 +36,17 @@ struct machine_door {
     int64_t (*deadline_ms)(const void *machine);
     void (*check)(const void *machine);
     void (*snapshot)(const void *machine, struct actions *ret_actions); /* NULL: has no journal */
+    /*
+     * Appends one line that sums up all that the journal's records determine, so that a machine
+     * which replayed them must say the same; quick. NULL: nothing is compared.
+     */
+    void (*tally)(const void *machine, struct buf *text);
     void (*close)(void *machine);
 };
 
 /*
  * Defines "static const struct machine_door <prefix>_door" over <prefix>_step, _deadline_ms, _check
- * and _close of struct <prefix>. MACHINE_DOOR_JOURNALED also takes <prefix>_snapshot.
+ * and _close of struct <prefix>. MACHINE_DOOR_JOURNALED also takes <prefix>_snapshot and _tally.
  */
 #define MACHINE_DOOR_WRAPPERS(prefix)                                                              \
  static void prefix##_door_step(void *machine, const struct event *event,                          \
@@ -76,12 +82,17 @@ struct machine_door {
  {                                                                                                 \
   prefix##_snapshot(machine, ret_actions);                                                         \
  }                                                                                                 \
+ static void prefix##_door_tally(const void *machine, struct buf *text)                            \
+ {                                                                                                 \
+  prefix##_tally(machine, text);                                                                   \
+ }                                                                                                 \
  static const struct machine_door prefix##_door = {                                                \
      .name = #prefix,                                                                              \
      .step = prefix##_door_step,                                                                   \
      .deadline_ms = prefix##_door_deadline_ms,                                                     \
      .check = prefix##_door_check,                                                                 \
      .snapshot = prefix##_door_snapshot,                                                           \
+     .tally = prefix##_door_tally,                                                                 \
      .close = prefix##_door_close,                                                                 \
  }
 
@@ -120,6 +131,17 @@ struct shell_host {
 
 struct groups;
 
+/* When and how checkpoints are made (docs/checkpoint.md). */
+struct shell_checkpoints {
+    uint64_t log_bytes;  /* one is made when the log has grown by more, 0: not for that */
+    int64_t interval_ms; /* ... or when so long ago and something was written since, 0: not */
+    /* Makes a second, fresh machine; user is the host's. NULL: no checkpoints are made. */
+    enum status (*open_twin)(void *user, void **ret_machine, struct error *reterr_error);
+    bool has_method; /* method, a request, is answered by the shell with a checkpoint */
+    enum method method;
+    bool (*may_ask)(void *user, const void *machine, const struct event *event);
+};
+
 struct shell_settings {
     const struct machine_door *door;
     struct shell_host host;
@@ -127,11 +149,16 @@ struct shell_settings {
     struct groups *groups;          /* finds event.groups, borrowed; NULL: there are none */
     const char *journal_directory;  /* NULL: no journal */
     const char *journal_name;       /* "rm" */
-    uint64_t journal_compact_bytes; /* compact when the log part is larger, 0: never */
     uint64_t journal_reserve_bytes; /* see journal.h */
-    size_t mailbox_capacity;        /* requests waiting before callers hear ERR_BUSY; 0: 65536 */
-    bool check_every_step;          /* door->check after each step; MILLRACE_CHECK=1 does it, too */
-    bool trace;                     /* log the core's trace events at DEBUG */
+    const char *const *journal_mirrors;
+    size_t journal_mirror_count;
+    bool is_tally_ignored; /* a machine that is not what its journal says is started all the same */
+    struct shell_checkpoints checkpoints;
+    /* True for requests that make the journal longer: refused while its disk is full. NULL: none */
+    bool (*needs_room)(void *user, enum method method);
+    size_t mailbox_capacity; /* requests waiting before callers hear ERR_BUSY; 0: 65536 */
+    bool check_every_step;   /* door->check after each step; MILLRACE_CHECK=1 does it, too */
+    bool trace;              /* log the core's trace events at DEBUG */
 };
 
 /* settings are copied, the strings borrowed for the shell's life. Nothing runs yet. */
@@ -257,7 +284,13 @@ struct shell_counters {
     uint64_t journal_batches;
     uint64_t journal_syncs;
     uint64_t journal_bytes; /* of records appended since the start */
-    uint64_t compactions;
+    uint64_t checkpoints;   /* made since the start */
+    uint64_t checkpoint_failures;
+    uint64_t checkpoint_sequence; /* last batch that the newest of them holds */
+    uint64_t checkpoint_bytes;
+    uint64_t checkpoint_ms;       /* how long it took */
+    uint64_t journal_directories; /* in use */
+    bool is_read_only;            /* the journal's disk is full */
     uint64_t requests_open;
     uint64_t mailbox_count;
     uint64_t step_us_max; /* the slowest step so far */

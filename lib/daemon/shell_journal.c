@@ -1,5 +1,5 @@
 /*
- * shell_journal.c - a machine's journal records to bytes and back, and when to compact.
+ * shell_journal.c - a machine's journal records to bytes and back.
  */
 #include <string.h>
 
@@ -11,24 +11,74 @@
 #include "lib/os/clock.h"
 #include "lib/wire/wire.h"
 
-/* Replays one record into the machine: EVENT_REPLAY asks for nothing. */
-static enum status replay_record(void *user,
-                                 const struct journal_record *record,
+/* --- replay ----------------------------------------------------------------------------------- */
+
+void shell_replay_open(struct shell_replay *replay, const struct shell *shell, void *machine)
+{
+    *replay = (struct shell_replay){.shell = shell, .machine = machine, .arena = arena_open(0)};
+    actions_open(&replay->actions);
+    buf_open(&replay->tally, 0);
+}
+
+void shell_replay_close(struct shell_replay *replay)
+{
+    actions_close(&replay->actions);
+    arena_close(replay->arena);
+    buf_close(&replay->tally);
+}
+
+static const struct message_type *type_of(struct shell_replay *replay, struct slice name)
+{
+    if (replay->last_type == NULL || !slice_equal_string(name, replay->last_type->name))
+        replay->last_type = message_type_by_name(name);
+    return replay->last_type;
+}
+
+/*
+ * The machine that wrote the tally and the one that has replayed all before it must be alike;
+ * otherwise the journal does not say what the machine did (etcd 3.5, 2022).
+ */
+static enum status compare_tally(struct shell_replay *replay,
+                                 const struct journal_state_tally *record,
                                  struct error *reterr_error)
 {
-    struct shell *shell = user;
-    const struct message_type *type = message_type_by_name(record->type);
+    const struct machine_door *door = replay->shell->settings.door;
+    if (door->tally == NULL)
+        return OK;
+    buf_clear(&replay->tally);
+    door->tally(replay->machine, &replay->tally);
+    if (slice_equal(buf_slice(&replay->tally), record->text))
+        return OK;
+    if (!replay->shell->settings.is_tally_ignored)
+        return error_set(reterr_error, ERR_CORRUPT,
+                         "the state is not the one that was: replayed \"%s\", then it was "
+                         "\"%.*s\"; the setting journal.check_tally=false goes on all the same",
+                         buf_string(&replay->tally), SLICE_ARGS(record->text));
+    log_event(replay->shell->settings.log, LOG_LEVEL_ERROR, "tally_differs",
+              log_text("replayed", buf_string(&replay->tally)), log_slice("was", record->text));
+    return OK;
+}
+
+/* EVENT_REPLAY asks for nothing. */
+enum status shell_replay_record(void *user,
+                                const struct journal_record *record,
+                                struct error *reterr_error)
+{
+    struct shell_replay *replay = user;
+    const struct message_type *type = type_of(replay, record->type);
     if (type == NULL)
         return error_set(reterr_error, ERR_CORRUPT,
                          "a record of type %.*s is unknown to this program",
                          SLICE_ARGS(record->type));
-    struct arena *arena = arena_open(0);
+    if (replay->is_cancelled != NULL && atomic_load(replay->is_cancelled))
+        return error_set(reterr_error, ERR_CANCELLED, "the daemon is stopping");
     void *message = NULL;
-    enum status status = wire_unpack(type, record->bytes, arena, &message, reterr_error);
-    if (status != OK) {
-        arena_close(arena);
+    arena_reset(replay->arena);
+    enum status status = wire_unpack(type, record->bytes, replay->arena, &message, reterr_error);
+    if (status != OK)
         return error_prefix(reterr_error, status, "a record of type %s", type->name);
-    }
+    if (type == &journal_state_tally_type)
+        return compare_tally(replay, message, reterr_error);
     struct event event = {
         .kind = EVENT_REPLAY,
         .now_ms = clock_monotonic_ms(),
@@ -36,65 +86,114 @@ static enum status replay_record(void *user,
         .type = type,
         .message = message,
     };
-    shell->settings.door->step(shell->machine, &event, &shell->actions);
-    CHECK(shell->actions.count == 0);
-    actions_reset(&shell->actions);
-    arena_close(arena);
+    replay->shell->settings.door->step(replay->machine, &event, &replay->actions);
+    CHECK(replay->actions.count == 0);
+    actions_reset(&replay->actions);
     return OK;
 }
 
-static void log_replay(const struct shell *shell, const struct journal_report *report)
+/* --- open ------------------------------------------------------------------------------------- */
+
+static void log_replay(const struct shell *shell,
+                       const struct journal_report *report,
+                       int64_t took_ms)
 {
     log_event(shell->settings.log, LOG_LEVEL_INFO, "journal_open",
               log_text("directory", shell->settings.journal_directory),
               log_unsigned("generation", report->generation),
               log_unsigned("batches", report->batches), log_unsigned("records", report->records),
-              log_unsigned("bytes", report->bytes));
+              log_unsigned("checkpoint", report->checkpoint),
+              log_unsigned("sequence", report->sequence), log_unsigned("bytes", report->bytes),
+              log_number("ms", took_ms));
     if (report->cut_bytes > 0)
         log_event(shell->settings.log, LOG_LEVEL_WARN, "journal_tail_cut",
                   log_unsigned("offset", report->cut_offset),
                   log_unsigned("bytes", report->cut_bytes));
 }
 
-enum status shell_journal_open(struct shell *shell, struct error *reterr_error)
+static const char *const notice_names[] = {
+    [JOURNAL_CHECKPOINT_DAMAGED] = "checkpoint_damaged",
+    [JOURNAL_DIRECTORY_DAMAGED] = "journal_directory_damaged",
+    [JOURNAL_DIRECTORY_FAILED] = "journal_directory_failed",
+    [JOURNAL_DIRECTORY_RESTORED] = "journal_directory_restored",
+};
+
+static void log_notice(void *user, enum journal_notice notice, const char *text)
 {
-    struct journal_options options = {.reserve_bytes = shell->settings.journal_reserve_bytes};
-    struct journal_report report;
-    enum status status =
-        journal_open(shell->settings.journal_directory, shell->settings.journal_name, &options,
-                     replay_record, shell, &report, &shell->journal, reterr_error);
-    if (status == OK)
-        log_replay(shell, &report);
-    return status;
+    const struct shell *shell = user;
+    enum log_level level = notice == JOURNAL_DIRECTORY_RESTORED ? LOG_LEVEL_WARN : LOG_LEVEL_ERROR;
+    log_event(shell->settings.log, level, notice_names[notice], log_text("what", text));
 }
 
-/* Packs the journal records among actions [from, to); *ret_records from arena. */
-static enum status pack_records(struct shell *shell,
-                                const struct actions *actions,
-                                size_t from,
-                                size_t to,
-                                struct arena *arena,
-                                struct journal_record **ret_records,
-                                size_t *ret_count,
-                                struct error *reterr_error)
+enum status shell_journal_open(struct shell *shell, struct error *reterr_error)
+{
+    const struct shell_settings *settings = &shell->settings;
+    struct journal_options options = {
+        .reserve_bytes = settings->journal_reserve_bytes,
+        .mirrors = settings->journal_mirrors,
+        .mirror_count = settings->journal_mirror_count,
+        .notice = log_notice,
+        .notice_user = shell,
+    };
+    struct journal_report report;
+    struct shell_replay replay;
+    shell_replay_open(&replay, shell, shell->machine);
+    int64_t before_ms = clock_monotonic_ms();
+    enum status status =
+        journal_open(settings->journal_directory, settings->journal_name, &options,
+                     shell_replay_record, &replay, &report, &shell->journal, reterr_error);
+    shell_replay_close(&replay);
+    if (status != OK)
+        return status;
+    log_replay(shell, &report, clock_monotonic_ms() - before_ms);
+    struct journal_size size = journal_size_get(shell->journal);
+    shell->unsaved_batches = size.log_bytes > 0 ? 1 : 0;
+    shell->checkpoint_due_ms = clock_monotonic_ms() + settings->checkpoints.interval_ms;
+    atomic_store(&shell->journal_directories, size.directories);
+    return OK;
+}
+
+void shell_journal_look_at_room(struct shell *shell)
+{
+    if (shell->journal == NULL || shell->settings.needs_room == NULL)
+        return;
+    bool is_short = journal_is_short_of_room(shell->journal);
+    if (is_short == shell->is_read_only)
+        return;
+    shell->is_read_only = is_short;
+    atomic_store(&shell->shows_read_only, is_short);
+    log_write(shell->settings.log, is_short ? LOG_LEVEL_ERROR : LOG_LEVEL_INFO,
+              is_short ? "journal_disk_full" : "journal_disk_has_room", NULL, 0);
+}
+
+/* --- records ---------------------------------------------------------------------------------- */
+
+enum status shell_pack_records(const struct actions *actions,
+                               size_t from,
+                               size_t to,
+                               struct buf *packed,
+                               struct arena *arena,
+                               struct journal_record **ret_records,
+                               size_t *ret_count,
+                               struct error *reterr_error)
 {
     struct journal_record *records = ARENA_ARRAY(arena, struct journal_record, to - from + 1);
     size_t *ends = ARENA_ARRAY(arena, size_t, to - from + 1);
     size_t count = 0;
-    buf_clear(shell->packed);
+    buf_clear(packed);
     for (size_t i = from; i < to; i++) {
         const struct action *action = &actions->items[i];
         if (action->kind != ACTION_JOURNAL)
             continue;
-        enum status status = wire_pack(action->type, action->message, shell->packed, reterr_error);
+        enum status status = wire_pack(action->type, action->message, packed, reterr_error);
         if (status != OK)
             return error_prefix(reterr_error, status, "pack a %s", action->type->name);
         records[count].type = slice_from_string(action->type->name);
-        ends[count++] = shell->packed->length;
+        ends[count++] = packed->length;
     }
     for (size_t i = 0; i < count; i++) { /* only now: the buffer moves while it grows */
         size_t start = i > 0 ? ends[i - 1] : 0;
-        records[i].bytes = slice_sub(buf_slice(shell->packed), start, ends[i] - start);
+        records[i].bytes = slice_sub(buf_slice(packed), start, ends[i] - start);
     }
     *ret_records = records;
     *ret_count = count;
@@ -109,71 +208,22 @@ enum status shell_journal_round(struct shell *shell, struct error *reterr_error)
     for (size_t i = 0; i < shell->step_count && status == OK; i++) {
         struct journal_record *records = NULL;
         size_t count = 0;
-        status = pack_records(shell, &shell->actions, shell->steps[i].from, shell->steps[i].to,
-                              arena, &records, &count, reterr_error);
+        status = shell_pack_records(&shell->actions, shell->steps[i].from, shell->steps[i].to,
+                                    shell->packed, arena, &records, &count, reterr_error);
         if (status != OK || count == 0)
             continue;
         CHECK(shell->journal != NULL);
         status = journal_append(shell->journal, records, count, reterr_error);
         is_dirty = true;
+        shell->unsaved_batches++;
         atomic_fetch_add(&shell->journal_batches, 1);
         atomic_fetch_add(&shell->journal_bytes, shell->packed->length);
     }
     if (status == OK && is_dirty) {
         status = journal_sync(shell->journal, reterr_error);
         atomic_fetch_add(&shell->journal_syncs, 1);
+        atomic_store(&shell->journal_directories, journal_size_get(shell->journal).directories);
     }
     arena_close(arena);
     return status;
-}
-
-static enum status compact_now(struct shell *shell, struct error *reterr_error)
-{
-    struct actions snapshot;
-    actions_open(&snapshot);
-    shell->settings.door->snapshot(shell->machine, &snapshot);
-    for (size_t i = 0; i < snapshot.count; i++)
-        CHECK(snapshot.items[i].kind == ACTION_JOURNAL);
-    struct arena *arena = arena_open(0);
-    struct journal_record *records = NULL;
-    size_t count = 0;
-    enum status status =
-        pack_records(shell, &snapshot, 0, snapshot.count, arena, &records, &count, reterr_error);
-    if (status == OK)
-        status = journal_compact(shell->journal, records, count, reterr_error);
-    arena_close(arena);
-    actions_close(&snapshot);
-    buf_close(shell->packed); /* a snapshot may be large; a step's records are not */
-    return status;
-}
-
-enum status shell_journal_compact(struct shell *shell, struct error *reterr_error)
-{
-    uint64_t limit = shell->settings.journal_compact_bytes;
-    if (shell->journal == NULL || limit == 0 || shell->settings.door->snapshot == NULL)
-        return OK;
-    struct journal_size size = journal_size_get(shell->journal);
-    /* A large state is not written again for every few records. */
-    uint64_t above = limit > size.snapshot_bytes ? limit : size.snapshot_bytes;
-    if (size.log_bytes <= above || size.log_bytes <= shell->compact_above_bytes)
-        return OK;
-    int64_t before_ms = clock_monotonic_ms();
-    struct error error = {.status = OK};
-    enum status status = compact_now(shell, &error);
-    if (status != OK && journal_has_failed(shell->journal))
-        return error_set(reterr_error, status, "%s", error.text);
-    if (status != OK) {
-        /* The old segment goes on; a full disk may have room again when the log has grown. */
-        shell->compact_above_bytes = size.log_bytes + limit;
-        log_event(shell->settings.log, LOG_LEVEL_WARN, "journal_not_compacted",
-                  log_status("status", status), log_text("reason", error.text));
-        return OK;
-    }
-    shell->compact_above_bytes = 0;
-    atomic_fetch_add(&shell->compactions, 1);
-    log_event(shell->settings.log, LOG_LEVEL_INFO, "journal_compacted",
-              log_unsigned("log_bytes", size.log_bytes),
-              log_unsigned("snapshot_bytes", journal_size_get(shell->journal).snapshot_bytes),
-              log_number("ms", clock_monotonic_ms() - before_ms));
-    return OK;
 }

@@ -35,7 +35,7 @@ static void step(struct shell *shell, struct event *event, int64_t now_ms, int64
     atomic_fetch_add(&shell->events, 1);
 }
 
-static void open_call(struct shell *shell, const struct shell_item *item)
+void shell_open_request(struct shell *shell, const struct shell_item *item)
 {
     struct shell_open_call *call = MEM_NEW(struct shell_open_call);
     call->answer = item->answer;
@@ -46,7 +46,7 @@ static void open_call(struct shell *shell, const struct shell_item *item)
 }
 
 /* Answers an open call; that it is open is the machine's promise (rule 2 of the door). */
-static void answer_call(struct shell *shell, uint64_t number, const struct shell_answer *answer)
+void shell_answer_call(struct shell *shell, uint64_t number, const struct shell_answer *answer)
 {
     struct shell_open_call *call = map_u64_remove(shell->open_calls, number);
     CHECK(call != NULL);
@@ -55,21 +55,47 @@ static void answer_call(struct shell *shell, uint64_t number, const struct shell
     mem_free(call);
 }
 
+static const struct shell_answer full_answer = {
+    .status = ERR_NO_SPACE,
+    .text = {(const uint8_t *)"the disk of the metadata is full: reads are answered, changes are "
+                              "refused until there is room again", 98},
+};
+
+/* Answers what the machine is not to see: true. */
+static bool intercept(struct shell *shell, const struct shell_item *item)
+{
+    const struct shell_settings *settings = &shell->settings;
+    if (shell_checkpoint_take(shell, item))
+        return true;
+    if (!shell->is_read_only || settings->needs_room == NULL ||
+        !settings->needs_room(settings->host.user, item->event.method))
+        return false;
+    shell_open_request(shell, item);
+    shell_answer_call(shell, item->event.call, &full_answer);
+    return true;
+}
+
 static void take_item(struct shell *shell, struct shell_item *item, int64_t now_ms, int64_t wall_ms)
 {
     switch (item->kind) {
     case SHELL_EVENT:
+        if (item->event.kind == EVENT_REQUEST && intercept(shell, item))
+            break;
         if (item->event.kind == EVENT_REQUEST)
-            open_call(shell, item);
+            shell_open_request(shell, item);
         step(shell, &item->event, now_ms, wall_ms);
         break;
     case SHELL_CANCEL:
-        if (map_u64_get(shell->open_calls, item->event.call) != NULL)
+        if (map_u64_get(shell->open_calls, item->event.call) != NULL &&
+            !shell_checkpoint_holds(shell, item->event.call))
             step(shell, &item->event, now_ms, wall_ms);
         break;
     case SHELL_INSPECT:
     case SHELL_PULSE:
         break; /* after the round's sync: nobody sees what is not durable */
+    case SHELL_CHECKPOINT:
+        shell_checkpoint_end(shell);
+        break;
     case SHELL_EXIT:
         shell->must_exit = true;
         shell->asked_exit_code = item->exit_code;
@@ -98,12 +124,12 @@ static void perform(struct shell *shell, const struct action *action)
     case ACTION_REPLY:
         answer.type = action->type;
         answer.message = action->message;
-        answer_call(shell, action->call, &answer);
+        shell_answer_call(shell, action->call, &answer);
         break;
     case ACTION_FAIL:
         answer.status = action->status;
         answer.text = action->text;
-        answer_call(shell, action->call, &answer);
+        shell_answer_call(shell, action->call, &answer);
         break;
     case ACTION_CALL:
         CHECK(host->call != NULL);
@@ -135,7 +161,7 @@ static enum status finish_round(struct shell *shell, struct error *reterr_error)
         shell->must_exit; /* of shell_exit: what was stepped before is still performed */
     for (size_t i = 0; i < shell->actions.count && shell->must_exit == had_exit; i++)
         perform(shell, &shell->actions.items[i]);
-    return shell_journal_compact(shell, reterr_error);
+    return shell_checkpoint_review(shell, reterr_error);
 }
 
 static const struct shell_answer ended_answer = {
@@ -155,6 +181,7 @@ static void run_round(struct shell *shell, struct shell_item **items, size_t cou
 {
     int64_t now_ms = clock_monotonic_ms();
     int64_t wall_ms = clock_wall_ms();
+    shell_journal_look_at_room(shell);
     for (size_t i = 0; i < count; i++)
         take_item(shell, items[i], now_ms, wall_ms);
     if (shell->settings.door->deadline_ms(shell->machine) <= now_ms) {
@@ -194,6 +221,7 @@ static void end_thread(struct shell *shell)
 {
     void *items[ROUND_ITEMS];
     size_t count;
+    shell_checkpoint_cancel(shell);
     mailbox_shut(shell->mailbox);
     while ((count = mailbox_take(shell->mailbox, items, ROUND_ITEMS, 0)) > 0) {
         for (size_t i = 0; i < count; i++)
@@ -202,7 +230,7 @@ static void end_thread(struct shell *shell)
     size_t cursor = 0;
     uint64_t number = 0;
     while (map_u64_next(shell->open_calls, &cursor, &number, NULL))
-        answer_call(shell, number, &ended_answer);
+        shell_answer_call(shell, number, &ended_answer);
     mutex_lock(shell->mutex);
     shell->is_over = true;
     shell->exit_code = shell->asked_exit_code;
@@ -219,8 +247,10 @@ void shell_run(void *argument)
     while (!shell->must_exit) {
         void *taken[ROUND_ITEMS];
         struct shell_item *items[ROUND_ITEMS];
+        int64_t deadline_ms = shell->settings.door->deadline_ms(shell->machine);
+        int64_t checkpoint_ms = shell_checkpoint_deadline_ms(shell);
         size_t count = mailbox_take(shell->mailbox, taken, ROUND_ITEMS,
-                                    shell->settings.door->deadline_ms(shell->machine));
+                                    deadline_ms < checkpoint_ms ? deadline_ms : checkpoint_ms);
         for (size_t i = 0; i < count; i++)
             items[i] = taken[i];
         run_round(shell, items, count);

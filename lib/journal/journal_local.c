@@ -1,38 +1,22 @@
 /*
- * journal_local.c - the journal on local files: which segment is in use, appending, syncing, and
- * replacing it by a compacted one.
+ * journal_local.c - the journal on local files: appending, syncing, going on to the next segment,
+ * in one directory or several.
+ *
+ * Invariant: a batch is acknowledged only when every active directory has it synced, and a
+ * directory that is dropped is left behind by a generation before anything more is acknowledged.
+ * So the directories with the newest generation have all that was ever acknowledged.
  */
+#include "lib/journal/journal_local.h"
+
+#include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 
-#include "lib/base/arena.h"
 #include "lib/base/check.h"
 #include "lib/base/mem.h"
-#include "lib/journal/journal.h"
-#include "lib/journal/segment.h"
 #include "lib/os/directory.h"
 #include "lib/os/file.h"
 #include "lib/os/host.h"
-
-enum {
-    GENERATION_DIGITS = 10,
-    SNAPSHOT_FRAME_BYTES = 1 << 20 /* records of a snapshot share frames of about this size */
-};
-
-struct journal_local {
-    struct journal journal; /* first: a struct journal * is one of these */
-    struct arena *arena;    /* for the two names */
-    const char *directory;
-    const char *name;
-    uint64_t reserve_bytes;
-    struct file *file;
-    struct segment_header header;
-    struct segment_end end; /* with all that is pending */
-    uint64_t written_end;   /* without */
-    uint64_t reserved_end;
-    uint64_t synced_sequence;
-    struct buf pending;
-    bool has_failed;
-};
 
 static struct journal_local *local_of(struct journal *journal)
 {
@@ -44,21 +28,50 @@ static const struct journal_local *local_of_const(const struct journal *journal)
     return (const struct journal_local *)journal;
 }
 
-static const char *segment_path(struct arena *arena,
-                                const struct journal_local *local,
-                                uint64_t generation)
-{
-    return (const char *)arena_format(arena, "%s/%s.%0*llu.journal", local->directory, local->name,
-                                      GENERATION_DIGITS, (unsigned long long)generation)
-        .data;
-}
-
 static enum status refuse(const struct journal_local *local, struct error *reterr_error)
 {
     return error_set(reterr_error, ERR_IO,
                      "journal %s/%s: a write or sync failed before; open it again",
-                     local->directory, local->name);
+                     local->sides[0].family.directory, local->name);
 }
+
+/* --- directories ------------------------------------------------------------------------------ */
+
+void journal_local_tell(const struct journal_local *local,
+                        enum journal_notice notice,
+                        const char *format,
+                        ...)
+{
+    if (local->options.notice == NULL)
+        return;
+    char text[ERROR_TEXT_BYTES * 2];
+    va_list arguments;
+    va_start(arguments, format);
+    (void)vsnprintf(text, sizeof(text), format, arguments);
+    va_end(arguments);
+    local->options.notice(local->options.notice_user, notice, text);
+}
+
+void journal_local_drop(struct journal_local *local, struct journal_side *side, const char *why)
+{
+    file_close(side->file);
+    side->file = NULL;
+    side->is_active = false;
+    journal_local_tell(local, JOURNAL_DIRECTORY_FAILED,
+                       "%s is not used any more until the next start, when it is brought up to "
+                       "date: %s",
+                       side->family.directory, why);
+}
+
+size_t journal_local_active(const struct journal_local *local)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < local->side_count; i++)
+        count += local->sides[i].is_active ? 1 : 0;
+    return count;
+}
+
+/* --- appending -------------------------------------------------------------------------------- */
 
 static enum status append_local(struct journal *journal,
                                 const struct journal_record *records,
@@ -68,24 +81,90 @@ static enum status append_local(struct journal *journal,
     struct journal_local *local = local_of(journal);
     if (local->has_failed)
         return refuse(local, reterr_error);
+    uint64_t before = local->end.offset;
     enum status status = segment_frame_append(&local->pending, local->header.id,
                                               local->synced_sequence, records, count, &local->end);
     if (status != OK)
         return error_set(reterr_error, status, "append %zu records to journal %s: %s", count,
                          local->name, status_sentence(status));
+    local->log_bytes += local->end.offset - before;
     return OK;
 }
 
-/* Room ahead spares the filesystem a change of the file's size with each sync. */
-static void reserve_ahead(struct journal_local *local)
+/*
+ * Keeps at least half of the reserve free ahead of the end. Room ahead spares the filesystem a
+ * change of the file's size with each sync, and lets what is under way end well when the disk is
+ * full.
+ */
+static void reserve_ahead(const struct journal_local *local, struct journal_side *side)
 {
-    if (local->reserve_bytes == 0 || local->end.offset <= local->reserved_end)
+    uint64_t reserve = local->options.reserve_bytes;
+    if (reserve == 0)
         return;
-    uint64_t bytes = local->end.offset - local->written_end + local->reserve_bytes;
-    if (file_reserve(local->file, local->written_end, bytes, NULL) == OK)
-        local->reserved_end = local->written_end + bytes;
-    else
-        local->reserve_bytes = 0; /* only a speed-up: without it the file grows as it is written */
+    if (side->is_unable) {
+        struct directory_space space;
+        side->has_no_room = directory_space_get(side->family.directory, &space, NULL) == OK &&
+                            space.free_bytes < reserve;
+        return;
+    }
+    if (local->end.offset + reserve / 2 <= side->reserved_end)
+        return;
+    uint64_t bytes = local->end.offset - local->written_end + reserve;
+    enum status status = file_reserve(side->file, local->written_end, bytes, NULL);
+    if (status == OK)
+        side->reserved_end = local->written_end + bytes;
+    side->has_no_room = status == ERR_NO_SPACE;
+    side->is_unable = status != OK && status != ERR_NO_SPACE;
+}
+
+void journal_local_reserve(struct journal_local *local)
+{
+    for (size_t i = 0; i < local->side_count; i++) {
+        if (local->sides[i].is_active)
+            reserve_ahead(local, &local->sides[i]);
+    }
+}
+
+static void drop_failed(struct journal_local *local, struct journal_side *side, struct error *error)
+{
+    journal_local_drop(local, side, error->text);
+    *error = (struct error){.status = OK};
+}
+
+enum side_work {
+    SIDE_WRITE,
+    SIDE_SYNC
+};
+
+/* Does one thing in all directories; the last failure is the one that is told. */
+static void work_on_sides(struct journal_local *local, enum side_work work, struct error *last)
+{
+    for (size_t i = 0; i < local->side_count; i++) {
+        struct journal_side *side = &local->sides[i];
+        struct error error = {.status = OK};
+        if (!side->is_active)
+            continue;
+        enum status status = OK;
+        if (work == SIDE_WRITE) {
+            reserve_ahead(local, side);
+            status =
+                file_write_at(side->file, local->written_end, buf_slice(&local->pending), &error);
+        } else {
+            status = file_sync_data(side->file, &error);
+        }
+        if (status == OK)
+            continue;
+        *last = error;
+        drop_failed(local, side, &error);
+    }
+}
+
+static enum status fail(struct journal_local *local,
+                        const struct error *error,
+                        struct error *reterr_error)
+{
+    local->has_failed = true;
+    return error_set(reterr_error, error->status, "journal: %s", error->text);
 }
 
 static enum status sync_local(struct journal *journal, struct error *reterr_error)
@@ -95,217 +174,173 @@ static enum status sync_local(struct journal *journal, struct error *reterr_erro
         return refuse(local, reterr_error);
     if (local->pending.length == 0)
         return OK;
-    reserve_ahead(local);
-    enum status status =
-        file_write_at(local->file, local->written_end, buf_slice(&local->pending), reterr_error);
-    if (status == OK)
-        status = file_sync_data(local->file, reterr_error);
-    if (status != OK) {
-        local->has_failed = true;
-        return error_prefix(reterr_error, status, "journal");
-    }
+    size_t active = journal_local_active(local);
+    struct error error = {.status = OK};
+    work_on_sides(local, SIDE_WRITE, &error);
+    work_on_sides(local, SIDE_SYNC, &error);
+    if (journal_local_active(local) == 0)
+        return fail(local, &error, reterr_error);
     buf_clear(&local->pending);
     local->written_end = local->end.offset;
     local->synced_sequence = local->end.sequence;
-    return OK;
+    if (journal_local_active(local) == active)
+        return OK;
+    return journal_local_roll(local, true, reterr_error);
 }
 
-/* How many of the first records share the next frame of a snapshot; at least one. */
-static size_t snapshot_batch(const struct journal_record *records, size_t count)
-{
-    size_t taken = 1;
-    uint64_t bytes = segment_payload_bytes(records, 1);
-    while (taken < count && bytes < SNAPSHOT_FRAME_BYTES)
-        bytes += segment_payload_bytes(records + taken++, 1);
-    return taken;
-}
+/* --- segments --------------------------------------------------------------------------------- */
 
-static uint64_t snapshot_bytes(const struct journal_record *records, size_t count)
-{
-    uint64_t bytes = 0;
-    for (size_t done = 0; done < count;) {
-        size_t batch = snapshot_batch(records + done, count - done);
-        bytes += SEGMENT_FRAME_BYTES + segment_payload_bytes(records + done, batch);
-        done += batch;
-    }
-    return bytes;
-}
-
-/* Writes header and snapshot into file and syncs it. */
-static enum status write_snapshot(struct file *file,
-                                  const struct segment_header *header,
-                                  const struct journal_record *records,
-                                  size_t count,
-                                  struct segment_end *ret_end,
-                                  struct error *reterr_error)
-{
-    uint8_t bytes[SEGMENT_HEADER_BYTES];
-    struct segment_end end = {.offset = SEGMENT_HEADER_BYTES};
-    end.chain = segment_header_encode(header, bytes);
-    end.sequence = header->first_sequence - 1;
-    enum status status =
-        file_write_at(file, 0, slice_make(bytes, SEGMENT_HEADER_BYTES), reterr_error);
-    struct buf frame;
-    buf_open(&frame, 0);
-    for (size_t done = 0; done < count && status == OK;) {
-        size_t batch = snapshot_batch(records + done, count - done);
-        uint64_t offset = end.offset;
-        buf_clear(&frame);
-        status = segment_frame_append(&frame, header->id, header->first_sequence - 1,
-                                      records + done, batch, &end);
-        if (status != OK)
-            status = error_set(reterr_error, status, "write a snapshot's batch: %s",
-                               status_sentence(status));
-        else
-            status = file_write_at(file, offset, buf_slice(&frame), reterr_error);
-        done += batch;
-    }
-    buf_close(&frame);
-    if (status == OK)
-        status = file_sync(file, reterr_error);
-    if (status == OK)
-        *ret_end = end;
-    return status;
-}
-
-/*
- * Makes the segment that header describes under its temporary name. On failure nothing is left but,
- * at worst, that file, which the next open removes.
- */
-static enum status make_segment(const char *temporary,
+/* Makes the empty segment under its temporary name; on failure nothing is left of it. */
+static enum status make_segment(const struct journal_side *side,
                                 const struct segment_header *header,
-                                const struct journal_record *records,
-                                size_t count,
-                                struct segment_end *ret_end,
+                                struct arena *arena,
                                 struct error *reterr_error)
 {
+    uint8_t bytes[SEGMENT_HEADER_BYTES];
+    const char *temporary =
+        family_path(&side->family, header->generation, FAMILY_SEGMENT FAMILY_UNFINISHED, arena);
     struct file *file = NULL;
+    (void)segment_header_encode(header, bytes);
     enum status status =
         file_open(temporary, FILE_MODE_TRUNCATE, FILE_PRIVATE, &file, reterr_error);
     if (status != OK)
         return status;
-    status = write_snapshot(file, header, records, count, ret_end, reterr_error);
+    status = file_write_at(file, 0, slice_make(bytes, SEGMENT_HEADER_BYTES), reterr_error);
+    if (status == OK)
+        status = file_sync(file, reterr_error);
     file_close(file);
     if (status != OK)
         status_ignore(file_remove(temporary, NULL)); /* the first failure is the one to tell */
     return status;
 }
 
-/* Gives the finished segment its name, durably, and opens it. */
-static enum status install_segment(const struct journal_local *local,
-                                   const char *temporary,
-                                   const char *path,
-                                   struct file **ret_file,
+/* Gives the finished segment its name, durably, and opens it in place of the one before. */
+static enum status install_segment(struct journal_side *side,
+                                   const struct segment_header *header,
+                                   struct arena *arena,
                                    struct error *reterr_error)
 {
+    const char *path = family_path(&side->family, header->generation, FAMILY_SEGMENT, arena);
+    const char *temporary =
+        family_path(&side->family, header->generation, FAMILY_SEGMENT FAMILY_UNFINISHED, arena);
+    struct file *file = NULL;
     enum status status = file_rename(temporary, path, reterr_error);
     if (status == OK)
-        status = directory_sync(local->directory, reterr_error);
+        status = directory_sync(side->family.directory, reterr_error);
     if (status == OK)
-        status = file_open(path, FILE_MODE_UPDATE, 0, ret_file, reterr_error);
-    return status;
+        status = file_open(path, FILE_MODE_UPDATE, 0, &file, reterr_error);
+    if (status != OK)
+        return status;
+    file_close(side->file);
+    side->file = file;
+    side->reserved_end = SEGMENT_HEADER_BYTES;
+    return OK;
 }
 
-/* The number in "<name>.<generation>.journal" + suffix; 0 when name is something else. */
-static uint64_t parse_name(const struct journal_local *local, struct slice name, const char *suffix)
+/*
+ * One attempt at the segment of header. *ret_is_even: all directories still active have it and none
+ * was dropped on the way, so that no dropped one can be taken for as new.
+ */
+static enum status begin_segment(struct journal_local *local,
+                                 const struct segment_header *header,
+                                 bool is_forced,
+                                 bool *ret_is_even,
+                                 struct error *reterr_error)
 {
-    size_t prefix = strlen(local->name);
-    struct slice tail = slice_from_string(suffix);
-    if (name.length != prefix + 1 + GENERATION_DIGITS + tail.length ||
-        !slice_has_prefix(name, slice_from_string(local->name)) || name.data[prefix] != '.')
-        return 0;
-    struct slice digits = slice_sub(name, prefix + 1, GENERATION_DIGITS);
-    struct slice rest = slice_sub(name, prefix + 1 + GENERATION_DIGITS, tail.length);
-    uint64_t generation = 0;
-    return slice_equal(rest, tail) && slice_parse_u64(digits, &generation) ? generation : 0;
+    struct arena *arena = arena_open(0);
+    size_t active = journal_local_active(local);
+    struct error error = {.status = OK};
+    for (size_t i = 0; i < local->side_count; i++) {
+        struct journal_side *side = &local->sides[i];
+        if (!side->is_active || make_segment(side, header, arena, &error) == OK)
+            continue;
+        if (!is_forced) { /* what was made is removed at the next open */
+            arena_close(arena);
+            return error_set(reterr_error, error.status, "%s", error.text);
+        }
+        journal_local_drop(local, side, error.text);
+    }
+    for (size_t i = 0; i < local->side_count; i++) {
+        struct journal_side *side = &local->sides[i];
+        if (side->is_active && install_segment(side, header, arena, &error) != OK)
+            journal_local_drop(local, side, error.text);
+    }
+    arena_close(arena);
+    *ret_is_even = journal_local_active(local) == active;
+    if (journal_local_active(local) == 0)
+        return fail(local, &error, reterr_error);
+    return OK;
 }
 
-/* Finds the newest generation (0: none) and removes unfinished segments. */
-static enum status look_around(const struct journal_local *local,
-                               uint64_t *ret_newest,
+enum status journal_local_roll(struct journal_local *local,
+                               bool is_forced,
                                struct error *reterr_error)
 {
-    struct arena *arena = arena_open(0);
-    struct slice *names = NULL;
-    size_t count = 0;
-    uint64_t newest = 0;
-    enum status status = directory_list(local->directory, arena, &names, &count, reterr_error);
-    for (size_t i = 0; i < count && status == OK; i++) {
-        uint64_t generation = parse_name(local, names[i], ".journal");
-        if (generation > newest)
-            newest = generation;
-        if (parse_name(local, names[i], ".journal.tmp") != 0)
-            status = file_remove(path_join(arena, local->directory, (const char *)names[i].data),
-                                 reterr_error);
+    CHECK(local->pending.length == 0);
+    bool is_even = false;
+    while (!is_even) {
+        struct segment_header header = {
+            .version = SEGMENT_VERSION,
+            .kind = SEGMENT_LOG,
+            .generation = local->header.generation + 1,
+            .first_sequence = local->end.sequence + 1,
+            .previous = local->end.chain,
+        };
+        memcpy(header.id, local->header.id, SEGMENT_ID_BYTES);
+        enum status status = begin_segment(local, &header, is_forced, &is_even, reterr_error);
+        if (status != OK)
+            return status;
+        uint8_t bytes[SEGMENT_HEADER_BYTES];
+        local->header = header;
+        local->end = segment_start(&header, segment_header_encode(&header, bytes));
+        local->written_end = local->end.offset;
+        is_forced = true; /* a directory was lost on the way: it must be left behind */
     }
-    arena_close(arena);
-    if (status == OK)
-        *ret_newest = newest;
-    return status;
+    return OK;
 }
 
-/* Keeps the generation before the one in use, removes what is older. */
-static void remove_old(const struct journal_local *local)
+enum status journal_local_create(struct journal_local *local, struct error *reterr_error)
 {
-    struct arena *arena = arena_open(0);
-    struct slice *names = NULL;
-    size_t count = 0;
-    if (directory_list(local->directory, arena, &names, &count, NULL) != OK)
-        count = 0; /* what stays behind only takes room, and the next compaction tries again */
-    for (size_t i = 0; i < count; i++) {
-        uint64_t generation = parse_name(local, names[i], ".journal");
-        if (generation != 0 && generation + 1 < local->header.generation)
-            status_ignore(
-                file_remove(/* as above */
-                            path_join(arena, local->directory, (const char *)names[i].data), NULL));
-    }
-    arena_close(arena);
+    /* As if a generation 0 had ended with batch 0. */
+    local->header = (struct segment_header){.kind = SEGMENT_LOG};
+    host_random_bytes(local->header.id, sizeof(local->header.id));
+    return journal_local_roll(local, false, reterr_error);
 }
 
-static enum status compact_local(struct journal *journal,
-                                 const struct journal_record *records,
-                                 size_t count,
-                                 struct error *reterr_error)
+static enum status checkpoint_begin_local(struct journal *journal,
+                                          struct journal_checkpoint **ret_checkpoint,
+                                          struct error *reterr_error)
 {
     struct journal_local *local = local_of(journal);
     if (local->has_failed)
         return refuse(local, reterr_error);
-    CHECK(local->pending.length == 0);
-    struct segment_header header = local->header;
-    header.generation++;
-    header.first_sequence = local->end.sequence + 1;
-    header.snapshot_bytes = snapshot_bytes(records, count);
-    struct arena *arena = arena_open(0);
-    const char *path = segment_path(arena, local, header.generation);
-    const char *temporary = (const char *)arena_format(arena, "%s.tmp", path).data;
-    struct segment_end end;
-    struct file *file = NULL;
-    enum status status = make_segment(temporary, &header, records, count, &end, reterr_error);
-    if (status == OK) {
-        status = install_segment(local, temporary, path, &file, reterr_error);
-        if (status != OK) /* nobody knows which segment a crash would leave */
-            local->has_failed = true;
-    }
-    arena_close(arena);
+    enum status status = journal_local_roll(local, false, reterr_error);
     if (status != OK)
-        return error_prefix(reterr_error, status, "compact journal %s", local->name);
-    file_close(local->file);
-    local->file = file;
-    local->header = header;
-    local->end = end;
-    local->written_end = end.offset;
-    local->reserved_end = end.offset;
-    local->synced_sequence = end.sequence;
-    remove_old(local);
+        return error_prefix(reterr_error, status, "begin a segment of journal %s", local->name);
+    local->rolled_bytes = local->log_bytes;
+    *ret_checkpoint = journal_local_checkpoint(local);
     return OK;
 }
+
+static void checkpoint_done_local(struct journal *journal,
+                                  const struct journal_checkpoint_result *result)
+{
+    struct journal_local *local = local_of(journal);
+    local->checkpoint_bytes = result->bytes;
+    local->log_bytes -= local->rolled_bytes;
+    local->rolled_bytes = 0;
+}
+
+/* --- the rest of the interface ---------------------------------------------------------------- */
 
 static struct journal_size size_local(const struct journal *journal)
 {
     const struct journal_local *local = local_of_const(journal);
     return (struct journal_size){
-        .snapshot_bytes = local->header.snapshot_bytes,
-        .log_bytes = local->end.offset - SEGMENT_HEADER_BYTES - local->header.snapshot_bytes,
+        .checkpoint_bytes = local->checkpoint_bytes,
+        .log_bytes = local->log_bytes,
+        .sequence = local->end.sequence,
+        .directories = journal_local_active(local),
     };
 }
 
@@ -314,10 +349,26 @@ static bool has_failed_local(const struct journal *journal)
     return local_of_const(journal)->has_failed;
 }
 
+static bool is_short_of_room_local(struct journal *journal)
+{
+    struct journal_local *local = local_of(journal);
+    bool is_short = false;
+    for (size_t i = 0; i < local->side_count && !local->has_failed; i++) {
+        struct journal_side *side = &local->sides[i];
+        if (!side->is_active)
+            continue;
+        if (side->has_no_room || side->is_unable)
+            reserve_ahead(local, side);
+        is_short = is_short || side->has_no_room;
+    }
+    return is_short;
+}
+
 static void close_local(struct journal *journal)
 {
     struct journal_local *local = local_of(journal);
-    file_close(local->file);
+    for (size_t i = 0; i < local->side_count; i++)
+        file_close(local->sides[i].file);
     buf_close(&local->pending);
     arena_close(local->arena);
     mem_free(local);
@@ -326,99 +377,34 @@ static void close_local(struct journal *journal)
 static const struct journal_methods local_methods = {
     .append = append_local,
     .sync = sync_local,
-    .compact = compact_local,
+    .checkpoint_begin = checkpoint_begin_local,
+    .checkpoint_done = checkpoint_done_local,
     .size = size_local,
     .has_failed = has_failed_local,
+    .is_short_of_room = is_short_of_room_local,
     .close = close_local,
 };
 
-/* The first segment of a new journal: empty. */
-static enum status create_first(struct journal_local *local, struct error *reterr_error)
-{
-    host_random_bytes(local->header.id, sizeof(local->header.id));
-    local->header.generation = 1;
-    local->header.first_sequence = 1;
-    const char *path = segment_path(local->arena, local, 1);
-    const char *temporary = (const char *)arena_format(local->arena, "%s.tmp", path).data;
-    enum status status =
-        make_segment(temporary, &local->header, NULL, 0, &local->end, reterr_error);
-    if (status == OK)
-        status = install_segment(local, temporary, path, &local->file, reterr_error);
-    return status;
-}
-
-/* Opens the newest segment, replays it and cuts its torn tail. */
-static enum status open_newest(struct journal_local *local,
-                               uint64_t generation,
-                               journal_replay *replay,
-                               void *user,
-                               struct journal_report *report,
-                               struct error *reterr_error)
-{
-    const char *path = segment_path(local->arena, local, generation);
-    struct segment_content content;
-    enum status status = file_open(path, FILE_MODE_UPDATE, 0, &local->file, reterr_error);
-    if (status == OK)
-        status = segment_read(local->file, generation, replay, user, &content, reterr_error);
-    if (status != OK)
-        return status;
-    local->header = content.header;
-    local->end = content.end;
-    report->batches = content.batches;
-    report->records = content.records;
-    if (content.file_bytes > content.end.offset) {
-        report->cut_offset = content.end.offset;
-        report->cut_bytes = content.file_bytes - content.end.offset;
-        status = file_truncate(local->file, content.end.offset, reterr_error);
-    }
-    /*
-     * Synced even when nothing was cut: the last process may have written the end and died before
-     * its sync, and from now on we answer by what we read.
-     */
-    if (status == OK)
-        status = file_sync(local->file, reterr_error);
-    if (status == OK)
-        status = directory_sync(local->directory, reterr_error);
-    return status;
-}
-
-enum status journal_open(const char *directory,
-                         const char *name,
-                         const struct journal_options *options,
-                         journal_replay *replay,
-                         void *user,
-                         struct journal_report *ret_report,
-                         struct journal **ret_journal,
-                         struct error *reterr_error)
+struct journal_local *journal_local_new(const char *directory,
+                                        const char *name,
+                                        const struct journal_options *options)
 {
     CHECK(path_is_plain_name(slice_from_string(name)));
+    CHECK(options->mirror_count < JOURNAL_DIRECTORIES_MAX);
     struct journal_local *local = MEM_NEW(struct journal_local);
     local->journal.methods = &local_methods;
     local->arena = arena_open(0);
-    local->directory = (const char *)arena_copy(local->arena, slice_from_string(directory)).data;
     local->name = (const char *)arena_copy(local->arena, slice_from_string(name)).data;
-    local->reserve_bytes = options->reserve_bytes;
+    local->options = *options;
     buf_open(&local->pending, 0);
-    struct journal_report report = {.generation = 0};
-    uint64_t newest = 0;
-    enum status status = look_around(local, &newest, reterr_error);
-    if (status == OK && newest == 0) {
-        report.was_created = true;
-        status = create_first(local, reterr_error);
-    } else if (status == OK) {
-        status = open_newest(local, newest, replay, user, &report, reterr_error);
+    local->side_count = 1 + options->mirror_count;
+    for (size_t i = 0; i < local->side_count; i++) {
+        const char *path = i == 0 ? directory : options->mirrors[i - 1];
+        path = (const char *)arena_copy(local->arena, slice_from_string(path)).data;
+        local->sides[i] = (struct journal_side){
+            .family = {path, local->name},
+              .is_active = true
+        };
     }
-    if (status != OK) {
-        close_local(&local->journal);
-        return error_prefix(reterr_error, status, "open journal %s", name);
-    }
-    local->written_end = local->end.offset;
-    local->reserved_end = local->end.offset;
-    local->synced_sequence = local->end.sequence;
-    report.generation = local->header.generation;
-    report.bytes = local->end.offset;
-    if (ret_report != NULL)
-        *ret_report = report;
-    *ret_journal = &local->journal;
-    return OK;
+    return local;
 }

@@ -1,5 +1,5 @@
 /*
- * segment.c - makes the bytes of segments.
+ * segment.c - makes the bytes of segments and checkpoints.
  */
 #include "lib/journal/segment.h"
 
@@ -18,13 +18,31 @@ uint32_t segment_header_encode(const struct segment_header *header,
     memset(bytes, 0, SEGMENT_HEADER_BYTES);
     memcpy(bytes, segment_magic, sizeof(segment_magic));
     fixed_put_u32(bytes + 8, SEGMENT_VERSION);
+    fixed_put_u32(bytes + 12, (uint32_t)header->kind);
     memcpy(bytes + 16, header->id, SEGMENT_ID_BYTES);
     fixed_put_u64(bytes + 32, header->generation);
     fixed_put_u64(bytes + 40, header->first_sequence);
-    fixed_put_u64(bytes + 48, header->snapshot_bytes);
+    fixed_put_u64(bytes + 48, header->content_bytes);
+    fixed_put_u32(bytes + 56, header->previous);
     uint32_t checksum = crc32c_update(0, bytes, SEGMENT_HEADER_BYTES - 4);
     fixed_put_u32(bytes + 60, checksum);
     return checksum;
+}
+
+struct segment_end segment_start(const struct segment_header *header, uint32_t checksum)
+{
+    struct segment_end end = {.offset = SEGMENT_HEADER_BYTES};
+    if (header->kind == SEGMENT_LOG) {
+        end.sequence = header->first_sequence - 1;
+        end.chain = checksum;
+        return end;
+    }
+    uint8_t bytes[SEGMENT_ID_BYTES + 16];
+    memcpy(bytes, header->id, SEGMENT_ID_BYTES);
+    fixed_put_u64(bytes + SEGMENT_ID_BYTES, header->generation);
+    fixed_put_u64(bytes + SEGMENT_ID_BYTES + 8, header->first_sequence);
+    end.chain = crc32c_update(0, bytes, sizeof(bytes));
+    return end;
 }
 
 uint64_t segment_payload_bytes(const struct journal_record *records, size_t count)

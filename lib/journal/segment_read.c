@@ -12,6 +12,7 @@
 
 enum {
     WINDOW_BYTES = 1 << 20,
+    SEARCH_BYTES = 4096,
     PIECE_BYTES = 512 /* a disk writes this much or nothing of it */
 };
 
@@ -24,6 +25,8 @@ struct segment_reader {
     uint64_t window_offset;
     size_t window_length;
     uint8_t id[SEGMENT_ID_BYTES];
+    uint64_t good_batches;
+    uint64_t good_sequence;
 };
 
 struct segment_frame {
@@ -74,18 +77,51 @@ static enum status look_at(struct segment_reader *reader,
     return OK;
 }
 
+/* The offset and what a person can do; what is good before it, the caller of the family says. */
 static enum status corrupt(const struct segment_reader *reader,
                            uint64_t offset,
                            const char *why,
                            struct error *reterr_error)
 {
     return error_set(reterr_error, ERR_CORRUPT,
-                     "journal %s is damaged at offset %llu: %s; nothing was changed",
-                     file_path(reader->file), (unsigned long long)offset, why);
+                     "journal %s is damaged at offset %llu: %s; before it %llu batches are good, "
+                     "the last is batch %llu; nothing was changed",
+                     file_path(reader->file), (unsigned long long)offset, why,
+                     (unsigned long long)reader->good_batches,
+                     (unsigned long long)reader->good_sequence);
+}
+
+static enum status decode_header(struct segment_reader *reader,
+                                 const uint8_t *bytes,
+                                 struct segment_header *header,
+                                 struct error *reterr_error)
+{
+    if (memcmp(bytes, "MRJRNL1", 8) != 0 ||
+        fixed_get_u32(bytes + 60) != crc32c_update(0, bytes, SEGMENT_HEADER_BYTES - 4))
+        return corrupt(reader, 0, "the header's checksum is wrong", reterr_error);
+    header->version = fixed_get_u32(bytes + 8);
+    if (header->version != SEGMENT_VERSION && header->version != SEGMENT_VERSION_OLD)
+        return error_set(reterr_error, ERR_UNSUPPORTED,
+                         "journal %s has version %u, this program reads versions %d to %d",
+                         file_path(reader->file), header->version, SEGMENT_VERSION_OLD,
+                         SEGMENT_VERSION);
+    uint32_t kind = fixed_get_u32(bytes + 12);
+    if (kind >= SEGMENT_KIND_COUNT)
+        return error_set(reterr_error, ERR_UNSUPPORTED,
+                         "journal %s is of kind %u, which this program does not know",
+                         file_path(reader->file), kind);
+    header->kind = (enum segment_kind)kind;
+    memcpy(header->id, bytes + 16, SEGMENT_ID_BYTES);
+    memcpy(reader->id, header->id, SEGMENT_ID_BYTES);
+    header->generation = fixed_get_u64(bytes + 32);
+    header->first_sequence = fixed_get_u64(bytes + 40);
+    header->content_bytes = fixed_get_u64(bytes + 48);
+    header->previous = fixed_get_u32(bytes + 56);
+    return OK;
 }
 
 static enum status read_header(struct segment_reader *reader,
-                               uint64_t generation,
+                               const struct segment_reading *reading,
                                struct segment_header *header,
                                uint32_t *ret_checksum,
                                struct error *reterr_error)
@@ -96,25 +132,22 @@ static enum status read_header(struct segment_reader *reader,
     enum status status = look_at(reader, 0, SEGMENT_HEADER_BYTES, &bytes, reterr_error);
     if (status != OK)
         return status;
-    uint32_t checksum = fixed_get_u32(bytes + 60);
-    if (memcmp(bytes, "MRJRNL1", 8) != 0 ||
-        checksum != crc32c_update(0, bytes, SEGMENT_HEADER_BYTES - 4))
-        return corrupt(reader, 0, "the header's checksum is wrong", reterr_error);
-    uint32_t version = fixed_get_u32(bytes + 8);
-    if (version != SEGMENT_VERSION)
-        return error_set(reterr_error, ERR_UNSUPPORTED,
-                         "journal %s has version %u, this program reads version %d",
-                         file_path(reader->file), version, SEGMENT_VERSION);
-    memcpy(header->id, bytes + 16, SEGMENT_ID_BYTES);
-    memcpy(reader->id, header->id, SEGMENT_ID_BYTES);
-    header->generation = fixed_get_u64(bytes + 32);
-    header->first_sequence = fixed_get_u64(bytes + 40);
-    header->snapshot_bytes = fixed_get_u64(bytes + 48);
-    if (header->generation != generation)
+    *ret_checksum = fixed_get_u32(bytes + 60);
+    status = decode_header(reader, bytes, header, reterr_error);
+    if (status != OK)
+        return status;
+    if (header->kind != reading->kind)
+        return corrupt(reader, 12, "the kind is not the one of the name", reterr_error);
+    if (reading->generation != 0 && header->generation != reading->generation)
         return corrupt(reader, 32, "the generation is not the one of the name", reterr_error);
-    if (header->snapshot_bytes > reader->length - SEGMENT_HEADER_BYTES)
+    if (header->first_sequence == 0)
+        return corrupt(reader, 40, "no batch has number 0", reterr_error);
+    uint64_t room = reader->length - SEGMENT_HEADER_BYTES;
+    if (header->content_bytes > room)
         return corrupt(reader, reader->length, "the snapshot is cut", reterr_error);
-    *ret_checksum = checksum;
+    if (header->kind == SEGMENT_CHECKPOINT && header->content_bytes < room)
+        return corrupt(reader, SEGMENT_HEADER_BYTES + header->content_bytes,
+                       "the checkpoint should end here", reterr_error);
     return OK;
 }
 
@@ -207,7 +240,11 @@ static enum status has_zero_piece(struct segment_reader *reader,
     return OK;
 }
 
-/* True when a frame header after offset says that the batch with this sequence was synced. */
+/*
+ * True when a frame header after offset says that the batch with this sequence was synced. Looks
+ * for the first letter of a frame piece by piece: behind a torn tail there may be megabytes of
+ * zeros.
+ */
 static enum status is_vouched_for(struct segment_reader *reader,
                                   uint64_t offset,
                                   uint64_t sequence,
@@ -215,17 +252,29 @@ static enum status is_vouched_for(struct segment_reader *reader,
                                   struct error *reterr_error)
 {
     *ret_vouched = false;
-    for (uint64_t at = offset + 1; at + SEGMENT_FRAME_BYTES <= reader->length; at++) {
-        const uint8_t *bytes = NULL;
-        enum status status = look_at(reader, at, SEGMENT_FRAME_BYTES, &bytes, reterr_error);
+    uint64_t at = offset + 1;
+    while (at + SEGMENT_FRAME_BYTES <= reader->length) {
+        uint64_t rest = reader->length - SEGMENT_FRAME_BYTES - at + 1; /* places for a header */
+        size_t bytes = rest < SEARCH_BYTES ? (size_t)rest : SEARCH_BYTES;
+        const uint8_t *data = NULL;
+        enum status status = look_at(reader, at, bytes, &data, reterr_error);
+        if (status != OK)
+            return status;
+        const uint8_t *found = memchr(data, 'M', bytes);
+        if (found == NULL) {
+            at += bytes;
+            continue;
+        }
+        at += (uint64_t)(found - data);
+        status = look_at(reader, at, SEGMENT_FRAME_BYTES, &data, reterr_error);
         if (status != OK)
             return status;
         struct segment_frame frame;
-        if (bytes[0] == 'M' && decode_frame(reader, bytes, &frame) &&
-            frame.synced_sequence >= sequence) {
+        if (decode_frame(reader, data, &frame) && frame.synced_sequence >= sequence) {
             *ret_vouched = true;
             return OK;
         }
+        at++;
     }
     return OK;
 }
@@ -257,88 +306,123 @@ static enum status judge_tail(struct segment_reader *reader,
     return corrupt(reader, offset, "the batch was written whole and changed later", reterr_error);
 }
 
-static enum status replay_payload(struct segment_reader *reader,
-                                  uint64_t offset,
-                                  struct slice payload,
-                                  journal_replay *replay,
-                                  void *user,
-                                  struct segment_content *content,
-                                  struct error *reterr_error)
+static enum status visit_payload(struct segment_reader *reader,
+                                 const struct segment_reading *reading,
+                                 struct segment_place place,
+                                 struct slice payload,
+                                 struct segment_content *content,
+                                 struct error *reterr_error)
 {
     while (payload.length > 0) {
         struct journal_record record;
         if (varint_take_slice(&payload, &record.type) != OK ||
             varint_take_slice(&payload, &record.bytes) != OK || record.type.length == 0 ||
             record.type.length > JOURNAL_TYPE_BYTES_MAX)
-            return corrupt(reader, offset, "the batch holds no records", reterr_error);
-        enum status status = replay(user, &record, reterr_error);
+            return corrupt(reader, place.offset, "the batch holds no records", reterr_error);
+        enum status status = reading->visit == NULL
+                                 ? OK
+                                 : reading->visit(reading->user, &place, &record, reterr_error);
         if (status != OK)
-            return error_prefix(reterr_error, status, "replay %s at offset %llu",
-                                file_path(reader->file), (unsigned long long)offset);
+            return error_prefix(reterr_error, status, "replay %s at offset %llu, batch %llu",
+                                file_path(reader->file), (unsigned long long)place.offset,
+                                (unsigned long long)place.sequence);
+        place.index++;
         content->records++;
     }
     content->batches++;
     return OK;
 }
 
+/* What it means that no good frame is at offset; OK: the log ends here. */
+static enum status judge(struct segment_reader *reader,
+                         const struct segment_reading *reading,
+                         bool is_snapshot,
+                         enum frame_state state,
+                         const struct segment_frame *frame,
+                         const struct segment_end *end,
+                         struct error *reterr_error)
+{
+    if (is_snapshot)
+        return corrupt(reader, end->offset, "the snapshot had been synced", reterr_error);
+    if (reading->is_last)
+        return judge_tail(reader, end->offset, state, frame, end->sequence + 1, reterr_error);
+    bool is_room = false; /* reserved and never used */
+    enum status status = is_zero(reader, end->offset, reader->length, &is_room, reterr_error);
+    if (status == OK && !is_room)
+        return corrupt(reader, end->offset, "a later segment says that all of this was synced",
+                       reterr_error);
+    return status;
+}
+
+static void probe(const struct segment_reading *reading, struct segment_content *content)
+{
+    if (content->end.sequence != reading->probe_sequence)
+        return;
+    content->was_probed = true;
+    content->probe_chain = content->end.chain;
+}
+
 static enum status read_frames(struct segment_reader *reader,
-                               journal_replay *replay,
-                               void *user,
+                               const struct segment_reading *reading,
                                struct segment_content *content,
                                struct error *reterr_error)
 {
-    uint64_t snapshot_end = SEGMENT_HEADER_BYTES + content->header.snapshot_bytes;
+    uint64_t snapshot_end = SEGMENT_HEADER_BYTES + content->header.content_bytes;
     struct segment_end *end = &content->end;
     while (end->offset < reader->length) {
         enum frame_state state = FRAME_SHORT;
         struct segment_frame frame = {.length = 0};
         const uint8_t *payload = NULL;
-        uint64_t offset = end->offset;
-        enum status status = examine_frame(reader, offset, &state, &frame, &payload, reterr_error);
+        struct segment_place place = {.offset = end->offset, .sequence = end->sequence + 1};
+        enum status status =
+            examine_frame(reader, place.offset, &state, &frame, &payload, reterr_error);
         if (status != OK)
             return status;
-        bool is_snapshot = offset < snapshot_end;
-        if (state != FRAME_GOOD && is_snapshot)
-            return corrupt(reader, offset, "the snapshot had been synced", reterr_error);
+        bool is_snapshot = place.offset < snapshot_end;
         if (state != FRAME_GOOD)
-            return judge_tail(reader, offset, state, &frame, end->sequence + 1, reterr_error);
-        if (frame.sequence != end->sequence + 1 || frame.previous != end->chain)
-            return corrupt(reader, offset, "the batch is not the one that follows", reterr_error);
-        uint64_t next = offset + SEGMENT_FRAME_BYTES + frame.length;
+            return judge(reader, reading, is_snapshot, state, &frame, end, reterr_error);
+        if (frame.sequence != place.sequence || frame.previous != end->chain)
+            return corrupt(reader, place.offset, "the batch is not the one that follows",
+                           reterr_error);
+        uint64_t next = place.offset + SEGMENT_FRAME_BYTES + frame.length;
         if (is_snapshot && next > snapshot_end)
-            return corrupt(reader, offset, "the batch reaches over the snapshot", reterr_error);
-        status = replay_payload(reader, offset, slice_make(payload, frame.length), replay, user,
-                                content, reterr_error);
+            return corrupt(reader, place.offset, "the batch reaches over the snapshot",
+                           reterr_error);
+        status = visit_payload(reader, reading, place, slice_make(payload, frame.length), content,
+                               reterr_error);
         if (status != OK)
             return status;
         *end = (struct segment_end){
             .offset = next, .sequence = frame.sequence, .chain = frame.checksum};
+        reader->good_batches = content->batches;
+        reader->good_sequence = frame.sequence;
+        probe(reading, content);
     }
     return OK;
 }
 
 enum status segment_read(struct file *file,
-                         uint64_t generation,
-                         journal_replay *replay,
-                         void *user,
+                         const struct segment_reading *reading,
                          struct segment_content *ret_content,
                          struct error *reterr_error)
 {
     struct segment_reader reader = {.file = file, .window_size = WINDOW_BYTES};
-    struct segment_content content = {.batches = 0};
+    struct segment_content *content = ret_content;
+    uint32_t checksum = 0;
+    *content = (struct segment_content){.batches = 0};
     enum status status = file_length(file, &reader.length, reterr_error);
     if (status != OK)
         return status;
     reader.window = mem_new(WINDOW_BYTES);
-    content.end.offset = SEGMENT_HEADER_BYTES;
-    status = read_header(&reader, generation, &content.header, &content.end.chain, reterr_error);
+    status = read_header(&reader, reading, &content->header, &checksum, reterr_error);
     if (status == OK) {
-        content.end.sequence = content.header.first_sequence - 1;
-        content.file_bytes = reader.length;
-        status = read_frames(&reader, replay, user, &content, reterr_error);
+        const struct segment_header *header = &content->header;
+        content->end = segment_start(header, checksum);
+        content->file_bytes = reader.length;
+        reader.good_sequence = content->end.sequence;
+        probe(reading, content);
+        status = read_frames(&reader, reading, content, reterr_error);
     }
     mem_free(reader.window);
-    if (status == OK)
-        *ret_content = content;
     return status;
 }

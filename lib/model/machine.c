@@ -50,6 +50,8 @@ static void set_message(struct actions *actions,
 void actions_journal(struct actions *actions, const struct message_type *type, const void *message)
 {
     set_message(actions, append_action(actions, ACTION_JOURNAL), type, message);
+    if (actions->drain != NULL && arena_bytes(actions->arena) >= actions->drain_bytes)
+        actions->drain(actions->drain_user, actions);
 }
 
 void actions_reply(struct actions *actions,

@@ -102,6 +102,14 @@ struct actions {
     size_t count;
     size_t capacity;
     const struct trace *trace; /* where the core tells what it did; NULL: nobody listens */
+    /*
+     * For x_snapshot only: when set, actions_journal hands the list over whenever it has grown to
+     * drain_bytes, and drain empties it (actions_reset), so that a large state is never held as
+     * records. What the core took from arena before is gone then.
+     */
+    void (*drain)(void *user, struct actions *actions);
+    void *drain_user;
+    size_t drain_bytes;
 };
 
 void actions_open(struct actions *actions);

@@ -7,7 +7,9 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/resource.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "lib/base/check.h"
 #include "lib/base/fault.h"
@@ -73,6 +75,11 @@ void thread_join(struct thread *thread)
 bool thread_is_self(const struct thread *thread)
 {
     return pthread_equal(thread->handle, pthread_self()) != 0;
+}
+
+void thread_lower_priority(void)
+{
+    (void)setpriority(PRIO_PROCESS, (id_t)gettid(), 10); /* only a wish; see the header */
 }
 
 struct mutex *mutex_open(void)

@@ -25,6 +25,8 @@ MUST_USE enum status thread_open(const char *name,
                                  struct error *reterr_error);
 /* Waits for the function to return and frees the thread; NULL is fine. */
 void thread_join(struct thread *thread);
+/* Lets the calling thread give way to all others; where that is refused nothing changes. */
+void thread_lower_priority(void);
 /* True when called on that thread. */
 bool thread_is_self(const struct thread *thread);
 

@@ -4,6 +4,8 @@
  */
 #include "rm/core/state.h"
 
+#include "lib/base/check.h"
+
 static bool replay_put(struct rm *rm, const struct journal_app_put *record)
 {
     struct app_id id = record->report.app;
@@ -143,4 +145,11 @@ void rm_snapshot(const struct rm *rm, struct actions *ret_actions)
         if (!rm_app_is_over(value))
             snapshot_changed(value, ret_actions);
     }
+}
+
+void rm_tally(const struct rm *rm, struct buf *text)
+{
+    CHECK(buf_append_format(text, "cluster=%llu epoch=%u apps=%zu live=%zu",
+                            (unsigned long long)rm->cluster_timestamp, (unsigned)rm->epoch,
+                            map_u64_count(rm->apps), rm->live_count) == OK);
 }

@@ -140,6 +140,7 @@
 #ifndef MILLRACE_RM_CORE_RM_H
 #define MILLRACE_RM_CORE_RM_H
 
+#include "lib/base/buf.h"
 #include "lib/model/machine.h"
 
 struct transition_table;
@@ -189,6 +190,8 @@ void rm_step(struct rm *rm, const struct event *event, struct actions *ret_actio
 int64_t rm_deadline_ms(const struct rm *rm);
 void rm_check(const struct rm *rm);
 void rm_snapshot(const struct rm *rm, struct actions *ret_actions);
+/* Appends one line that sums up what the journal determines (docs/checkpoint.md). */
+void rm_tally(const struct rm *rm, struct buf *text);
 void rm_close(struct rm *rm);
 
 /* NULL when all is in range, else the name of the first setting at fault ("node_lost_ms"). */

@@ -111,6 +111,12 @@ static void door_snapshot(const void *machine, struct actions *ret_actions)
     rm_snapshot(signing->rm, ret_actions);
 }
 
+static void door_tally(const void *machine, struct buf *text)
+{
+    const struct rm_signing *signing = machine;
+    rm_tally(signing->rm, text);
+}
+
 static void door_close(void *machine)
 {
     struct rm_signing *signing = machine;
@@ -127,6 +133,7 @@ static const struct machine_door rm_door = {
     .deadline_ms = door_deadline_ms,
     .check = door_check,
     .snapshot = door_snapshot,
+    .tally = door_tally,
     .close = door_close,
 };
 
@@ -157,6 +164,19 @@ static enum status open_machine(struct rm_daemon *self,
     signing->secret = *daemon_secret(self->daemon);
     *ret_signing = signing;
     return OK;
+}
+
+static enum status open_twin(struct daemon *daemon,
+                             void *state,
+                             void **ret_machine,
+                             struct error *reterr_error)
+{
+    struct rm_signing *signing = NULL;
+    (void)daemon;
+    enum status status = open_machine(state, &signing, reterr_error);
+    if (status == OK)
+        *ret_machine = signing;
+    return status;
 }
 
 static void stop(void *state)
@@ -213,6 +233,7 @@ const struct daemon_definition rm_daemon_definition = {
     .services = services,
     .issues_tokens = true,
     .open = open_state,
+    .open_twin = open_twin,
     .metrics = rm_pages_metrics,
     .may_call = may_call,
     .stop = stop,

@@ -42,6 +42,7 @@ void namenode_block_seal(struct namenode *nn, struct block *block, uint64_t leng
     file->sealed_count++;
     file->length += length;
     nn->sealed_count++;
+    nn->digest ^= namenode_tally_of_block(block);
     namenode_block_review(nn, block);
 }
 
@@ -53,6 +54,7 @@ static void take_from_file(struct namenode *nn, struct block *block)
         file->sealed_count--;
         file->length -= block->length;
         nn->sealed_count--;
+        nn->digest ^= namenode_tally_of_block(block);
     }
     namenode_quota_grown(nn, file, -(int64_t)(block->length * file->replication));
     file->block_count--;

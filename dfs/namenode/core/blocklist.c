@@ -49,6 +49,7 @@ static void forget_gently(struct namenode *nn, struct block *block)
         namenode_replica_drop(nn, replica);
     }
     nn->sealed_count--;
+    nn->digest ^= namenode_tally_of_block(block);
     namenode_block_forget(nn, block);
     for (size_t i = 0; i < count; i++) {
         namenode_unknown_add(nn, nodes[i], &info);
@@ -163,6 +164,7 @@ void namenode_blocklist_set(struct namenode *nn,
                        file->blocks[loose[i]->index] == loose[i];
         if (!is_back) {
             nn->sealed_count--;
+            nn->digest ^= namenode_tally_of_block(loose[i]);
             namenode_block_forget(nn, loose[i]);
         }
     }

@@ -25,6 +25,7 @@ struct tally {
     uint64_t sealed;
     uint64_t blocks;
     uint64_t quotas;
+    uint64_t digest;
 };
 
 static void check_file(const struct namenode *nn, const struct inode *file, struct tally *tally)
@@ -53,6 +54,9 @@ static void check_file(const struct namenode *nn, const struct inode *file, stru
     tally->files++;
     tally->writing += is_writing ? 1 : 0;
     tally->sealed += file->sealed_count;
+    for (size_t i = 0; i < file->sealed_count; i++) {
+        tally->digest ^= namenode_tally_of_block(file->blocks[i]);
+    }
     tally->blocks += file->block_count;
 }
 
@@ -107,6 +111,7 @@ static void check_tree(const struct namenode *nn, struct tally *tally)
                                             ? namenode_inode_writing(nn, at->parent, at->name)
                                             : namenode_inode_installed(nn, at->parent, at->name);
             expect(found == at, "NN-1");
+            tally->digest ^= namenode_tally_of_inode(at);
         }
         if (namenode_inode_is_directory(at)) {
             check_directory(at, tally);
@@ -122,7 +127,7 @@ static void check_tree(const struct namenode *nn, struct tally *tally)
            "NN-1");
     expect(tally->blocks == map_u64_count(nn->blocks), "NN-3");
     expect(tally->files == nn->file_count && tally->directories == nn->directory_count, "NN-6");
-    expect(tally->sealed == nn->sealed_count, "NN-6");
+    expect(tally->sealed == nn->sealed_count && tally->digest == nn->digest, "NN-6");
     expect(tally->quotas == nn->quota_count, "NN-21");
 }
 

@@ -181,6 +181,7 @@ void namenode_inode_attach(struct namenode *nn, struct inode *inode, struct inod
     CHECK(inode->parent == NULL);
     inode->parent = parent;
     namenode_children_add(children_of(nn, inode), inode);
+    nn->digest ^= namenode_tally_of_inode(inode);
     parent->children = treap_insert(parent->children, inode);
     parent->child_count++;
     count_inode(nn, inode, true);
@@ -191,6 +192,7 @@ void namenode_inode_detach(struct namenode *nn, struct inode *inode)
 {
     CHECK(inode->parent != NULL);
     namenode_quota_moved(nn, inode, false);
+    nn->digest ^= namenode_tally_of_inode(inode);
     namenode_children_remove(children_of(nn, inode), inode);
     treap_remove(inode->parent, inode);
     inode->parent->child_count--;

@@ -19,7 +19,7 @@
  *   NN-4  A file is under construction if and only if exactly one lease holds it.
  *   NN-5  A replica is listed by its block and by its node, and there is one per block and node.
  *   NN-6  The sums kept of parts (blocks by health, files, directories, bytes and copies expected
- *         on a node, live nodes of a rack) equal what counting gives.
+ *         on a node, live nodes of a rack, the tally's digest) equal what counting gives.
  *   NN-7  Once repair runs, a sealed block waits in the repair queue if and only if it needs a
  *         copy that is not under way.
  *   NN-8  In safe mode, also one entered by hand, no datanode is told to delete or copy anything.
@@ -71,6 +71,7 @@
 
 #include <stdint.h>
 
+#include "lib/base/buf.h"
 #include "lib/base/error.h"
 #include "lib/base/status.h"
 #include "lib/base/transition.h"
@@ -180,6 +181,13 @@ void namenode_check(const struct namenode *namenode);
 /* Appends records that rebuild the journaled state: format, ids, inodes parents first, fences,
  * results. */
 void namenode_snapshot(const struct namenode *namenode, struct actions *ret_actions);
+/*
+ * Appends one line that sums up what the journal determines: counts, and a digest of the names and
+ * of the sealed blocks. A machine that replayed the same records says the same. Quick.
+ */
+void namenode_tally(const struct namenode *namenode, struct buf *text);
+/* True when the event's user is a superuser: for requests that the daemon answers by itself. */
+bool namenode_may_administer(const struct namenode *namenode, const struct event *event);
 void namenode_close(struct namenode *namenode);
 
 /* The machine's state tables, for drawing; NULL beyond the last. */

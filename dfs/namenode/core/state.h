@@ -355,6 +355,7 @@ struct namenode {
     struct children writing; /* files under construction */
     uint64_t file_count;
     uint64_t directory_count;
+    uint64_t digest;                 /* of the tree and its sealed blocks: tally.c */
     uint64_t quota_count;            /* directories that have one */
     struct map_u64 *leases;          /* by client id */
     struct map_u64 *compact_waiting; /* by file id */
@@ -410,6 +411,13 @@ void namenode_fail(struct namenode *nn, enum status status, const char *format, 
     __attribute__((format(printf, 3, 4)));
 void namenode_reply(struct namenode *nn, const void *response);
 bool namenode_is_superuser(const struct namenode *nn, struct slice user);
+
+/* --- tally.c ------------------------------------------------------------------------- */
+
+/* What an inode that has its place in the tree adds to the digest. */
+uint64_t namenode_tally_of_inode(const struct inode *inode);
+/* What a sealed block adds. */
+uint64_t namenode_tally_of_block(const struct block *block);
 
 /* --- inode.c ------------------------------------------------------------------------- */
 

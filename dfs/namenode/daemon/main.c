@@ -47,22 +47,76 @@ static void close_parts(void *state)
     mem_free(parts);
 }
 
+static enum status make_namenode(const struct daemon *daemon,
+                                 struct namenode **ret_namenode,
+                                 struct error *reterr_error)
+{
+    struct arena *arena = arena_open(0);
+    struct namenode_settings settings;
+    namenode_settings_read(daemon_settings(daemon), arena, &settings);
+    const char *complaint = namenode_settings_complaint(&settings);
+    enum status status = namenode_open(&settings, host_random_u64(), ret_namenode);
+    arena_close(arena);
+    if (status == OK)
+        return OK;
+    return error_set(reterr_error, status, "%s",
+                     complaint != NULL ? complaint : "a setting dfs.* is out of its range");
+}
+
+static enum status open_twin(struct daemon *daemon,
+                             void *state,
+                             void **ret_machine,
+                             struct error *reterr_error)
+{
+    struct namenode *namenode = NULL;
+    (void)state;
+    enum status status = make_namenode(daemon, &namenode, reterr_error);
+    if (status == OK)
+        *ret_machine = namenode;
+    return status;
+}
+
+static bool may_checkpoint(void *state, const void *machine, const struct event *event)
+{
+    (void)state;
+    return namenode_may_administer(machine, event);
+}
+
+/* All that is not known to leave the namespace as it is. */
+static bool needs_room(void *state, enum method method)
+{
+    (void)state;
+    switch ((int)method) {
+    case METHOD_NAMENODE_GET_BLOCKS:
+    case METHOD_NAMENODE_GET_STATUS:
+    case METHOD_NAMENODE_LIST_STATUS:
+    case METHOD_NAMENODE_CONTENT_SUMMARY:
+    case METHOD_NAMENODE_CLUSTER_STATUS:
+    case METHOD_NAMENODE_GET_SERVER_DEFAULTS:
+    case METHOD_NAMENODE_CHECK_FILES:
+    case METHOD_NAMENODE_SET_SAFE_MODE:
+    case METHOD_NAMENODE_RENEW_LEASE:
+    case METHOD_NAMENODE_REPORT_CORRUPT:
+    case METHOD_NAMENODE_SAVE_CHECKPOINT:
+    case METHOD_DATANODE_TRACKER_REGISTER_DATANODE:
+    case METHOD_DATANODE_TRACKER_BLOCK_REPORT:
+    case METHOD_DATANODE_TRACKER_BLOCK_CHANGES:
+    case METHOD_DATANODE_TRACKER_DATANODE_HEARTBEAT:
+        return false;
+    default:
+        return true;
+    }
+}
+
 static enum status open_namenode(struct daemon *daemon,
                                  void **ret_state,
                                  void **ret_machine,
                                  struct error *reterr_error)
 {
-    struct arena *arena = arena_open(0);
-    struct namenode_settings settings;
     struct namenode *namenode = NULL;
-    namenode_settings_read(daemon_settings(daemon), arena, &settings);
-    const char *complaint = namenode_settings_complaint(&settings);
-    enum status status = namenode_open(&settings, host_random_u64(), &namenode);
-    arena_close(arena);
-    if (status != OK) {
-        return error_set(reterr_error, status, "%s",
-                         complaint != NULL ? complaint : "a setting dfs.* is out of its range");
-    }
+    enum status status = make_namenode(daemon, &namenode, reterr_error);
+    if (status != OK)
+        return status;
     struct namenode_pages *pages = NULL;
     status = racks_shell_load(daemon, namenode, reterr_error);
     if (status == OK) {
@@ -92,6 +146,11 @@ int main(int argc, char **argv)
         .services = services,
         .issues_tokens = true,
         .open = open_namenode,
+        .open_twin = open_twin,
+        .has_checkpoint_method = true,
+        .checkpoint_method = METHOD_NAMENODE_SAVE_CHECKPOINT,
+        .may_checkpoint = may_checkpoint,
+        .needs_room = needs_room,
         .effect = perform_effect,
         .metrics = get_metrics,
         .health = get_health,

@@ -178,6 +178,13 @@ static void echo_snapshot(const void *machine, struct actions *actions)
     actions_journal(actions, &journal_rm_epoch_type, &record);
 }
 
+static void echo_tally(const void *machine, struct buf *text)
+{
+    const struct echo *echo = machine;
+    uint64_t lie = echo->is_forgetful && echo->is_started ? 1 : 0;
+    CHECK(buf_append_format(text, "count=%llu", (unsigned long long)(echo->count + lie)) == OK);
+}
+
 static void echo_close(void *machine)
 {
     mem_free(machine);
@@ -189,5 +196,6 @@ const struct machine_door echo_door_row = {
     .deadline_ms = echo_deadline_ms,
     .check = echo_check,
     .snapshot = echo_snapshot,
+    .tally = echo_tally,
     .close = echo_close,
 };

@@ -43,7 +43,8 @@ struct echo {
     uint64_t asked[1024]; /* call by tag */
     size_t cancelled_count;
     bool is_started;
-    bool is_broken; /* makes echo_check abort */
+    bool is_broken;    /* makes echo_check abort */
+    bool is_forgetful; /* knows something that its journal does not say */
 };
 
 extern const struct machine_door echo_door_row;

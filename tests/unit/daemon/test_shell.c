@@ -76,6 +76,21 @@ static void perform_cancel(void *user, struct shell *shell, uint64_t tag)
     (void)tag;
 }
 
+static enum status open_twin(void *user, void **ret_machine, struct error *reterr_error)
+{
+    (void)user;
+    (void)reterr_error;
+    *ret_machine = echo_open();
+    return OK;
+}
+
+static bool may_checkpoint(void *user, const void *machine, const struct event *event)
+{
+    (void)user;
+    (void)machine;
+    return slice_equal_string(event->user, "root");
+}
+
 static void setup(void)
 {
     f = (struct fixture){.arena = arena_open(0), .mutex = mutex_open()};
@@ -87,6 +102,10 @@ static void setup(void)
         .host = {.effect = perform_effect, .call = perform_call, .cancel = perform_cancel},
         .journal_directory = f.directory,
         .journal_name = "echo",
+        .checkpoints = { .open_twin = open_twin,
+                 .has_method = true,
+                 .method = METHOD_NAMENODE_SAVE_CHECKPOINT,
+                 .may_ask = may_checkpoint},
         .check_every_step = true,
     };
 }
@@ -412,35 +431,127 @@ static void test_shell__record_that_cannot_be_packed_ends_it(void)
     CU_ASSERT_EQUAL(exit_code, EXIT_JOURNAL_FAILED);
 }
 
-static void test_shell__journal_is_compacted_by_size(void)
+/* Asks for a checkpoint and waits for it. */
+static enum status ask_checkpoint(const char *user, struct dfs_save_checkpoint_response *ret)
 {
-    uint32_t count = 0;
-    f.settings.journal_compact_bytes = 500;
-    given_shell();
-    for (int i = 0; i < 100; i++)
-        CU_ASSERT_EQUAL(submit("count", &count), OK);
-    uint64_t compactions = shell_counters_get(f.shell).compactions;
-    CU_ASSERT_TRUE(compactions > 5 && compactions < 50);
-    given_shell();
-    CU_ASSERT_EQUAL(submit("count", &count), OK);
-    CU_ASSERT_EQUAL(count, 101);
+    struct dfs_save_checkpoint_request request = {0};
+    void *response = NULL;
+    enum status status =
+        shell_ask(f.shell, METHOD_NAMENODE_SAVE_CHECKPOINT, &request, slice_from_string(user),
+                  slice_make(NULL, 0), soon_ms(), f.arena, &response, &f.error);
+    if (status == OK && ret != NULL)
+        *ret = *(const struct dfs_save_checkpoint_response *)response;
+    return status;
 }
 
-static void test_shell__failed_compaction_is_survived(void)
+static void test_shell__checkpoints_are_made_by_size(void)
 {
     uint32_t count = 0;
-    f.settings.journal_compact_bytes = 500;
+    f.settings.checkpoints.log_bytes = 500;
+    given_shell();
+    while (shell_counters_get(f.shell).checkpoints < 5) /* each comes beside the requests */
+        CU_ASSERT_EQUAL_FATAL(submit("count", &count), OK);
+    uint32_t before = count;
+    given_shell();
+    CU_ASSERT_EQUAL(submit("count", &count), OK);
+    CU_ASSERT_EQUAL(count, before + 1);
+}
+
+static void test_shell__checkpoints_are_made_by_time(void)
+{
+    uint32_t count = 0;
+    f.settings.checkpoints.interval_ms = 1;
+    given_shell();
+    CU_ASSERT_EQUAL(submit("count", &count), OK);
+    int64_t until_ms = soon_ms();
+    while (shell_counters_get(f.shell).checkpoints == 0 && clock_monotonic_ms() < until_ms)
+        CU_ASSERT_EQUAL_FATAL(shell_pulse(f.shell, until_ms, &f.error), OK);
+    CU_ASSERT_TRUE(shell_counters_get(f.shell).checkpoints > 0);
+}
+
+static void test_shell__checkpoint_is_made_when_asked_for(void)
+{
+    uint32_t count = 0;
+    struct dfs_save_checkpoint_response made = {0};
+    given_shell();
+    CU_ASSERT_EQUAL(submit("count", &count), OK);
+    CU_ASSERT_EQUAL(submit("count", &count), OK);
+    CU_ASSERT_EQUAL(ask_checkpoint("alice", NULL), ERR_DENIED);
+    CU_ASSERT_EQUAL_FATAL(ask_checkpoint("root", &made), OK);
+    CU_ASSERT_EQUAL(made.sequence, 2);
+    CU_ASSERT_TRUE(made.bytes > 64);
+    CU_ASSERT_EQUAL(made.directories, 1);
+    CU_ASSERT_EQUAL_FATAL(ask_checkpoint("root", &made), OK);
+    CU_ASSERT_EQUAL(made.sequence, 3); /* with the tally that the first one wrote */
+    CU_ASSERT_EQUAL(shell_counters_get(f.shell).checkpoint_sequence, 3);
+    given_shell();
+    CU_ASSERT_EQUAL(submit("count", &count), OK);
+    CU_ASSERT_EQUAL(count, 3);
+}
+
+static void test_shell__checkpoint_of_another_state_is_refused(void)
+{
+    uint32_t count = 0;
+    given_attached();
+    f.echo->is_forgetful = true;
+    CU_ASSERT_EQUAL_FATAL(shell_start(f.shell, &f.error), OK);
+    CU_ASSERT_EQUAL(submit("count", &count), OK);
+    CU_ASSERT_EQUAL(ask_checkpoint("root", NULL), ERR_CORRUPT);
+    CU_ASSERT_PTR_NOT_NULL(strstr(f.error.text, "count=1"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(f.error.text, "count=2"));
+    CU_ASSERT_EQUAL(shell_counters_get(f.shell).checkpoints, 0);
+    CU_ASSERT_EQUAL(submit("count", &count), OK); /* it goes on */
+    shell_close(f.shell);
+    f.shell = NULL;
+    struct echo *echo = echo_open();
+    CU_ASSERT_EQUAL_FATAL(shell_open(&f.settings, &f.shell, &f.error), OK);
+    CU_ASSERT_EQUAL(shell_attach(f.shell, echo, &f.error), ERR_CORRUPT);
+    CU_ASSERT_PTR_NOT_NULL(strstr(f.error.text, "journal.check_tally"));
+    echo_door_row.close(echo);
+    f.settings.is_tally_ignored = true;
+    given_shell();
+    CU_ASSERT_EQUAL(submit("count", &count), OK);
+    CU_ASSERT_EQUAL(count, 3);
+}
+
+static void test_shell__failed_checkpoint_is_survived(void)
+{
+    uint32_t count = 0;
+    f.settings.checkpoints.log_bytes = 500;
     given_shell();
     fault_arm(FAULT_FILE_OPEN, 1, FAULT_FOREVER); /* no new segment can be made */
     for (int i = 0; i < 50; i++)
         CU_ASSERT_EQUAL(submit("count", &count), OK);
     CU_ASSERT_TRUE(fault_failures(FAULT_FILE_OPEN) > 0 && fault_failures(FAULT_FILE_OPEN) < 20);
     fault_disarm_all();
-    CU_ASSERT_EQUAL(shell_counters_get(f.shell).compactions, 0);
-    for (int i = 0; i < 50; i++)
-        CU_ASSERT_EQUAL(submit("count", &count), OK);
-    CU_ASSERT_TRUE(shell_counters_get(f.shell).compactions > 0);
-    CU_ASSERT_EQUAL(count, 100);
+    CU_ASSERT_EQUAL(shell_counters_get(f.shell).checkpoints, 0);
+    CU_ASSERT_TRUE(shell_counters_get(f.shell).checkpoint_failures > 0);
+    CU_ASSERT_EQUAL(ask_checkpoint("root", NULL), OK);
+    CU_ASSERT_EQUAL(submit("count", &count), OK);
+    CU_ASSERT_EQUAL(count, 51);
+}
+
+/* One of two folders cannot be written: everything goes on in the other. */
+static void test_shell__journal_goes_on_in_the_other_folder(void)
+{
+    uint32_t count = 0;
+    const char *const mirrors[] = {path_join(f.arena, f.directory, "mirror")};
+    CU_ASSERT_EQUAL_FATAL(directory_make(mirrors[0], 0700, &f.error), OK);
+    f.settings.journal_mirrors = mirrors;
+    f.settings.journal_mirror_count = 1;
+    given_shell();
+    CU_ASSERT_EQUAL(submit("count", &count), OK);
+    CU_ASSERT_EQUAL(shell_counters_get(f.shell).journal_directories, 2);
+    fault_arm(FAULT_FILE_SYNC, 1, 1);
+    CU_ASSERT_EQUAL(submit("count", &count), OK);
+    fault_disarm_all();
+    CU_ASSERT_EQUAL(shell_counters_get(f.shell).journal_directories, 1);
+    CU_ASSERT_EQUAL(submit("count", &count), OK);
+    CU_ASSERT_EQUAL(ask_checkpoint("root", NULL), OK);
+    given_shell();
+    CU_ASSERT_EQUAL(shell_counters_get(f.shell).journal_directories, 2);
+    CU_ASSERT_EQUAL(submit("count", &count), OK);
+    CU_ASSERT_EQUAL(count, 4);
 }
 
 static void test_shell__unknown_record_stops_the_attach(void)
@@ -588,10 +699,18 @@ static const struct unit_test tests[] = {
      "When the journal fails nothing of that round is said, and the shell ends.",                                         test_shell__failed_journal_says_nothing_more            },
     {"test_shell__record_that_cannot_be_packed_ends_it",
      "A record that cannot be packed ends the shell before it speaks.",                                                   test_shell__record_that_cannot_be_packed_ends_it        },
-    {"test_shell__journal_is_compacted_by_size",                 "The journal is compacted by size.",
-     test_shell__journal_is_compacted_by_size                                                                                                                                     },
-    {"test_shell__failed_compaction_is_survived",
-     "A failed compaction is survived and tried again.",                                                                  test_shell__failed_compaction_is_survived               },
+    {"test_shell__checkpoints_are_made_by_size",                 "Checkpoints are made when the log has grown.",
+     test_shell__checkpoints_are_made_by_size                                                                                                                                     },
+    {"test_shell__checkpoints_are_made_by_time",                 "Checkpoints are made after a while.",
+     test_shell__checkpoints_are_made_by_time                                                                                                                                     },
+    {"test_shell__checkpoint_is_made_when_asked_for",
+     "A checkpoint is made when a superuser asks for it.",                                                                test_shell__checkpoint_is_made_when_asked_for           },
+    {"test_shell__checkpoint_of_another_state_is_refused",
+     "A checkpoint that is not the live state is refused.",                                                               test_shell__checkpoint_of_another_state_is_refused      },
+    {"test_shell__journal_goes_on_in_the_other_folder",          "The journal goes on in the other folder.",
+     test_shell__journal_goes_on_in_the_other_folder                                                                                                                              },
+    {"test_shell__failed_checkpoint_is_survived",                "A checkpoint that fails is tried again later.",
+     test_shell__failed_checkpoint_is_survived                                                                                                                                    },
     {"test_shell__unknown_record_stops_the_attach",              "A record of unknown type stops the start.",
      test_shell__unknown_record_stops_the_attach                                                                                                                                  },
     {"test_shell__full_mailbox_refuses",                         "A full mailbox refuses requests.",

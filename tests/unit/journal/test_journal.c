@@ -361,25 +361,71 @@ static void test_journal__chain_finds_a_lost_write(void)
     expect_corrupt_at(ends[4]);
 }
 
-static void test_journal__newer_version_is_refused(void)
+static uint32_t crc_of(const uint8_t *bytes, size_t length)
 {
-    /* The header of an empty journal with version 2, made by hand from docs/formats/journal.md. */
-    uint8_t content[HEADER_BYTES] = {0};
-    memcpy(content, "MRJRNL1", 8);
-    content[8] = 2;
-    content[32] = 1;
-    content[40] = 1;
     uint32_t checksum = 0xFFFFFFFFu;
-    for (size_t i = 0; i < 60; i++) {
-        checksum ^= content[i];
+    for (size_t i = 0; i < length; i++) {
+        checksum ^= bytes[i];
         for (int bit = 0; bit < 8; bit++)
             checksum = (checksum >> 1) ^ ((checksum & 1) != 0 ? 0x82F63B78u : 0);
     }
-    checksum ^= 0xFFFFFFFFu;
+    return checksum ^ 0xFFFFFFFFu;
+}
+
+static void put_u32(uint8_t *bytes, uint32_t value)
+{
     for (size_t i = 0; i < 4; i++)
-        content[60 + i] = (uint8_t)(checksum >> (8 * i));
+        bytes[i] = (uint8_t)(value >> (8 * i));
+}
+
+static void test_journal__newer_version_is_refused(void)
+{
+    /* The header of an empty journal with version 3, made by hand from docs/formats/journal.md. */
+    uint8_t content[HEADER_BYTES] = {0};
+    memcpy(content, "MRJRNL1", 8);
+    content[8] = 3;
+    content[32] = 1;
+    content[40] = 1;
+    put_u32(content + 60, crc_of(content, 60));
     write_segment(content, HEADER_BYTES);
     CU_ASSERT_EQUAL(open_journal(), ERR_UNSUPPORTED);
+}
+
+/* A segment of version 1, by hand: generation 7, a snapshot "s=state", then the batch "a=one". */
+static void test_journal__older_version_is_read_and_continued(void)
+{
+    uint8_t content[HEADER_BYTES + 2 * FRAME_BYTES + 8 + 6] = {0};
+    uint8_t *frame = content + HEADER_BYTES;
+    static const char *const payloads[] = {"\001s\005state", "\001a\003one"};
+    memcpy(content, "MRJRNL1", 8);
+    content[8] = 1;
+    content[32] = 7;
+    content[40] = 41;
+    content[48] = FRAME_BYTES + 8;
+    uint32_t chain = crc_of(content, 60);
+    put_u32(content + 60, chain);
+    for (size_t i = 0; i < 2; i++) {
+        uint8_t checked[16 + 32] = {0};
+        size_t length = strlen(payloads[i]);
+        memcpy(frame, "MRF1", 4);
+        frame[4] = (uint8_t)length;
+        frame[8] = (uint8_t)(41 + i);
+        frame[16] = (uint8_t)(40 + i);
+        put_u32(frame + 24, chain);
+        put_u32(frame + 28, crc_of((const uint8_t *)payloads[i], length));
+        memcpy(checked + 16, frame, 32);
+        chain = crc_of(checked, sizeof(checked));
+        put_u32(frame + 32, chain);
+        memcpy(frame + FRAME_BYTES, payloads[i], length);
+        frame += FRAME_BYTES + length;
+    }
+    f.path = path_join(f.arena, f.directory, "rm.0000000007.journal");
+    write_segment(content, sizeof(content));
+    expect_replay("s=state a=one ");
+    CU_ASSERT_EQUAL(append("b", "two"), OK);
+    CU_ASSERT_EQUAL(journal_sync(f.journal, &f.error), OK);
+    expect_replay("s=state a=one b=two ");
+    CU_ASSERT_EQUAL(f.report.sequence, 43);
 }
 
 static void test_journal__failed_replay_stops_open(void)
@@ -405,7 +451,8 @@ static void fail_syncs(enum fault_point point)
         CU_ASSERT_TRUE(journal_has_failed(f.journal));
         CU_ASSERT_EQUAL(journal_sync(f.journal, &f.error), ERR_IO);
         CU_ASSERT_EQUAL(append("g", "seven"), ERR_IO);
-        CU_ASSERT_EQUAL(journal_compact(f.journal, NULL, 0, &f.error), ERR_IO);
+        struct journal_checkpoint *checkpoint = NULL;
+        CU_ASSERT_EQUAL(journal_checkpoint_begin(f.journal, &checkpoint, &f.error), ERR_IO);
         CU_ASSERT_EQUAL(open_journal(), OK);
         const char *replayed = buf_string(&f.replayed);
         CU_ASSERT_EQUAL(strncmp(replayed, all_batches, strlen(all_batches)), 0);
@@ -419,118 +466,6 @@ static void test_journal__one_failure_refuses_everything_after(void)
 {
     fail_syncs(FAULT_FILE_WRITE);
     fail_syncs(FAULT_FILE_SYNC);
-}
-
-static const struct journal_record snapshot[] = {
-    {{(const uint8_t *)"s", 1}, {(const uint8_t *)"state", 5}},
-    {{(const uint8_t *)"t", 1}, {(const uint8_t *)"more", 4} },
-};
-
-static size_t count_segments(void)
-{
-    struct slice *names = NULL;
-    size_t count = 0;
-    CU_ASSERT_EQUAL(directory_list(f.directory, f.arena, &names, &count, &f.error), OK);
-    return count;
-}
-
-static void test_journal__compaction_replaces_and_keeps_two(void)
-{
-    given_batches();
-    for (int round = 0; round < 3; round++) {
-        CU_ASSERT_EQUAL(journal_compact(f.journal, snapshot, 2, &f.error), OK);
-        CU_ASSERT_EQUAL(journal_size_get(f.journal).log_bytes, 0);
-        CU_ASSERT_TRUE(journal_size_get(f.journal).snapshot_bytes > 0);
-        CU_ASSERT_EQUAL(append("f", "six"), OK);
-        CU_ASSERT_EQUAL(journal_sync(f.journal, &f.error), OK);
-        CU_ASSERT_TRUE(journal_size_get(f.journal).log_bytes > 0);
-        expect_replay("s=state t=more f=six ");
-        CU_ASSERT_EQUAL(f.report.generation, (uint64_t)round + 2);
-        CU_ASSERT_EQUAL(count_segments(), 2);
-    }
-    CU_ASSERT_EQUAL(journal_compact(f.journal, NULL, 0, &f.error), OK);
-    expect_replay("");
-}
-
-static void test_journal__big_snapshot_comes_back(void)
-{
-    enum {
-        RECORDS = 3000
-    };
-
-    struct journal_record *records = mem_new(RECORDS * sizeof(*records));
-    char *value = mem_new(1001);
-    memset(value, 'v', 1000);
-    for (size_t i = 0; i < RECORDS; i++)
-        records[i] = (struct journal_record){slice_from_string("k"), slice_make(value, 1000)};
-    CU_ASSERT_EQUAL(open_journal(), OK);
-    CU_ASSERT_EQUAL(journal_compact(f.journal, records, RECORDS, &f.error), OK);
-    CU_ASSERT_EQUAL(open_journal(), OK);
-    CU_ASSERT_EQUAL(f.report.records, RECORDS);
-    CU_ASSERT_EQUAL(f.report.batches, 3);
-    CU_ASSERT_EQUAL(f.replayed.length, RECORDS * 1003);
-    mem_free(value);
-    mem_free(records);
-}
-
-/* Damage to a snapshot is never a torn tail, not even at its end. */
-static void test_journal__cut_snapshot_is_damage(void)
-{
-    static uint8_t content[CONTENT_MAX];
-    CU_ASSERT_EQUAL(open_journal(), OK);
-    CU_ASSERT_EQUAL(journal_compact(f.journal, snapshot, 2, &f.error), OK);
-    f.path = path_join(f.arena, f.directory, "rm.0000000002.journal");
-    size_t length = read_segment(content);
-    for (size_t cut = HEADER_BYTES; cut < length; cut++) {
-        write_segment(content, cut);
-        expect_corrupt_at(cut);
-    }
-    memset(content + HEADER_BYTES, 0, length - HEADER_BYTES);
-    write_segment(content, length);
-    expect_corrupt_at(HEADER_BYTES);
-}
-
-/* Fails the n-th call of one point in a compaction, for all n. */
-static void fail_compactions(enum fault_point point)
-{
-    uint64_t failures = 0;
-    for (uint64_t nth = 1;; nth++) {
-        CU_ASSERT_TRUE_FATAL(nth < 30);
-        CU_ASSERT_EQUAL(open_journal(), OK);
-        CU_ASSERT_EQUAL(journal_compact(f.journal, NULL, 0, &f.error), OK);
-        CU_ASSERT_EQUAL(append("old", "1"), OK);
-        CU_ASSERT_EQUAL(journal_sync(f.journal, &f.error), OK);
-        fault_arm(point, nth, 1);
-        enum status status = journal_compact(f.journal, snapshot, 2, &f.error);
-        bool was_hit = fault_failures(point) > 0;
-        fault_disarm_all();
-        bool has_failed = journal_has_failed(f.journal);
-        CU_ASSERT_TRUE(status == OK ? !has_failed : was_hit);
-        if (status != OK && !has_failed) { /* goes on as if nothing had happened */
-            CU_ASSERT_EQUAL(append("old", "2"), OK);
-            CU_ASSERT_EQUAL(journal_sync(f.journal, &f.error), OK);
-            expect_replay("old=1 old=2 ");
-        } else if (status != OK) { /* either state, both complete */
-            CU_ASSERT_EQUAL(open_journal(), OK);
-            CU_ASSERT_TRUE(strcmp(buf_string(&f.replayed), "old=1 ") == 0 ||
-                           strcmp(buf_string(&f.replayed), "s=state t=more ") == 0);
-        } else {
-            expect_replay("s=state t=more ");
-        }
-        if (!was_hit)
-            break;
-        failures++;
-    }
-    CU_ASSERT_TRUE(failures > 0);
-}
-
-static void test_journal__compaction_survives_every_failure(void)
-{
-    fail_compactions(FAULT_FILE_OPEN);
-    fail_compactions(FAULT_FILE_WRITE);
-    fail_compactions(FAULT_FILE_SYNC);
-    fail_compactions(FAULT_FILE_RENAME);
-    fail_compactions(FAULT_FILE_REMOVE);
 }
 
 /* Fails the n-th call of one point while the journal is opened, for all n. */
@@ -636,18 +571,12 @@ static const struct unit_test tests[] = {
      test_journal__chain_finds_a_lost_write                                                                                                                                             },
     {"test_journal__newer_version_is_refused",                        "A newer format is refused, not guessed.",
      test_journal__newer_version_is_refused                                                                                                                                             },
+    {"test_journal__older_version_is_read_and_continued",
+     "A segment of version 1 is read and continued.",                                                                      test_journal__older_version_is_read_and_continued            },
     {"test_journal__failed_replay_stops_open",                        "A record that cannot be replayed stops the open.",
      test_journal__failed_replay_stops_open                                                                                                                                             },
     {"test_journal__one_failure_refuses_everything_after",
      "After one failed write or sync everything is refused until the next open.",                                          test_journal__one_failure_refuses_everything_after           },
-    {"test_journal__compaction_replaces_and_keeps_two",
-     "A compaction replaces what was and keeps one generation back.",                                                      test_journal__compaction_replaces_and_keeps_two              },
-    {"test_journal__big_snapshot_comes_back",                         "A snapshot of several batches comes back.",
-     test_journal__big_snapshot_comes_back                                                                                                                                              },
-    {"test_journal__cut_snapshot_is_damage",                          "A damaged snapshot is never cut.",
-     test_journal__cut_snapshot_is_damage                                                                                                                                               },
-    {"test_journal__compaction_survives_every_failure",
-     "Whichever call of a compaction fails, one complete state is left.",                                                  test_journal__compaction_survives_every_failure              },
     {"test_journal__open_survives_every_failure",
      "Whichever call of an open fails, the next open finds everything.",                                                   test_journal__open_survives_every_failure                    },
     {"test_journal__reserved_room_changes_nothing",                   "Reserved room changes nothing but the size.",

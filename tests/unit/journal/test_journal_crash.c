@@ -293,9 +293,32 @@ struct run {
     uint64_t acknowledged;
 };
 
+static enum status checkpoint(struct journal *journal, uint64_t sum)
+{
+    struct journal_checkpoint *one = NULL;
+    struct journal_checkpoint_result result;
+    uint64_t replayed = 0;
+    char text[24];
+    int digits = snprintf(text, sizeof(text), "%llu", (unsigned long long)sum);
+    struct journal_record state = {slice_from_string("is"), slice_make(text, (size_t)digits)};
+    enum status status = journal_checkpoint_begin(journal, &one, &f.error);
+    if (status == OK)
+        status = journal_checkpoint_replay(one, add_up, &replayed, &f.error);
+    if (status == OK) {
+        CU_ASSERT_EQUAL(replayed, sum);
+        status = journal_checkpoint_write(one, &state, 1, &f.error);
+    }
+    if (status == OK)
+        status = journal_checkpoint_install(one, &result, &f.error);
+    if (status == OK)
+        journal_checkpoint_done(journal, &result);
+    journal_checkpoint_close(one);
+    return status;
+}
+
 /*
- * The life of one process: opens, appends batches 1, 2, 3 ... of varied length in groups, compacts
- * now and then, until it is done or the power goes.
+ * The life of one process: opens, appends batches 1, 2, 3 ... of varied length in groups, makes a
+ * checkpoint now and then, until it is done or the power goes.
  */
 static void live(struct run *run, uint64_t reserve_bytes)
 {
@@ -323,9 +346,7 @@ static void live(struct run *run, uint64_t reserve_bytes)
         run->acknowledged = run->appended;
         if (i % 4 != 3)
             continue;
-        digits = snprintf(text, 24, "%llu", (unsigned long long)run->appended);
-        struct journal_record state = {slice_from_string("is"), slice_make(text, (size_t)digits)};
-        if (journal_compact(journal, &state, 1, &f.error) != OK && journal_has_failed(journal))
+        if (checkpoint(journal, run->appended) != OK && journal_has_failed(journal))
             break;
     }
     journal_close(journal);

@@ -294,9 +294,20 @@ void when_paused(int64_t ms)
     step((struct event){.kind = EVENT_TICK});
 }
 
+static void expect_same_tally(const struct namenode *left, const struct namenode *right)
+{
+    struct buf texts[2] = {{0}, {0}};
+    namenode_tally(left, &texts[0]);
+    namenode_tally(right, &texts[1]);
+    CU_ASSERT_STRING_EQUAL(buf_string(&texts[0]), buf_string(&texts[1]));
+    buf_close(&texts[0]);
+    buf_close(&texts[1]);
+}
+
 void when_restarted(void)
 {
     struct namenode *nn = replayed();
+    expect_same_tally(f.nn, nn);
     namenode_close(f.nn);
     f.nn = nn;
     f.seed++;

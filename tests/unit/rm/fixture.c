@@ -123,6 +123,9 @@ static void forget_calls(struct fixture *f)
 
 static void replay(struct fixture *f)
 {
+    struct buf before = {0};
+    struct buf after = {0};
+    rm_tally(f->rm, &before);
     rm_close(f->rm);
     forget_calls(f);
     open_machine(f);
@@ -134,6 +137,10 @@ static void replay(struct fixture *f)
         CHECK(!f->has_exited);
     }
     CHECK(f->journal_count == count);
+    rm_tally(f->rm, &after);
+    CHECK(slice_equal(buf_slice(&before), buf_slice(&after)));
+    buf_close(&before);
+    buf_close(&after);
     start_machine(f);
 }
 
