@@ -2,6 +2,7 @@ noinst_LIBRARIES += dfs/libnamenodecore.a
 dfs_libnamenodecore_a_SOURCES = \
 	dfs/namenode/core/append.c \
 	dfs/namenode/core/attributes.c \
+	dfs/namenode/core/balance.c \
 	dfs/namenode/core/block.c \
 	dfs/namenode/core/blocklist.c \
 	dfs/namenode/core/bucket.c \

@@ -241,6 +241,7 @@ static void expect_no_more(struct namenode *nn, struct replica *replica)
         replica->node->expected_bytes -= arrival->reserved_bytes;
         replica->node->expected_count--;
     }
+    namenode_balance_ended(nn, replica);
     if (arrival->source != NULL) {
         arrival->source->copies_out--;
         replica->node->copies_in--;
@@ -302,7 +303,11 @@ void namenode_replica_reported(struct namenode *nn,
     }
     bool is_good = info->length == block->length && info->crc32c == block->crc32c;
     if (replica->state == REPLICA_EXPECTED) {
+        uint64_t replaces_node_id = replica->arrival->replaces_node_id;
         namenode_replica_apply(nn, replica, is_good ? REPLICA_ARRIVED : REPLICA_MISMATCHED);
+        if (is_good && replaces_node_id != 0) {
+            namenode_balance_arrived(nn, replica, replaces_node_id);
+        }
     } else if (replica->state == REPLICA_STORED && !is_good) {
         namenode_replica_apply(nn, replica, REPLICA_MISMATCHED);
     } else {

@@ -9,10 +9,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "dfs/namenode/core/bucket.h"
 #include "lib/base/slice.h"
 #include "lib/base/transition.h"
 #include "lib/model/messages.h"
 
+struct actions;
 struct block;
 struct event;
 struct namenode;
@@ -63,6 +65,35 @@ bool namenode_identity_admits(struct namenode *nn,
                               const struct dfs_register_datanode_request *request);
 /* Forgets datanodes in whose place there is another. */
 void namenode_identity_housekeeping(struct namenode *nn);
+
+/* --- balance.c ----------------------------------------------------------------------- */
+
+struct balancer {
+    bool is_enabled;
+    bool is_set; /* by an operator: journaled */
+    uint64_t threshold_ppm;
+    uint64_t bytes_per_second;
+    struct bucket rate;
+    uint32_t moving; /* EXPECTED replicas that are moves */
+    bool is_stuck;   /* it found nothing to move when it looked last */
+    bool has_work;   /* something changed since it looked */
+    uint64_t moved_bytes;
+    uint64_t moved_blocks;
+};
+
+void namenode_balance_open(struct namenode *nn);
+/* Starts as many moves as rates and caps allow. */
+void namenode_balance_run(struct namenode *nn);
+/* The copy is not under way any more: it has arrived, or it never will. */
+void namenode_balance_ended(struct namenode *nn, struct replica *replica);
+/* The copy is stored: the replica that it replaces goes. */
+void namenode_balance_arrived(struct namenode *nn,
+                              struct replica *replica,
+                              uint64_t replaces_node_id);
+bool namenode_replica_is_move(const struct replica *replica);
+void namenode_set_balancer(struct namenode *nn, const struct dfs_set_balancer_request *request);
+void namenode_record_balancer(const struct namenode *nn, struct actions *actions);
+void namenode_replay_balancer(struct namenode *nn, const struct journal_balancer_put *record);
 
 /* --- racks.c ------------------------------------------------------------------------- */
 

@@ -265,6 +265,28 @@ static uint64_t count_copies_out(const struct namenode *nn)
     return count;
 }
 
+static void check_moves(const struct namenode *nn)
+{
+    uint32_t moving = 0;
+    uint64_t bytes = 0;
+    uint64_t leaving = 0;
+    size_t cursor = 0;
+    void *value = NULL;
+    while (map_u64_next(nn->nodes, &cursor, NULL, &value)) {
+        const struct tracked *node = value;
+        leaving += node->leaving_bytes;
+        for (const struct list_node *at = node->replicas.first; at != NULL; at = at->next) {
+            const struct replica *replica = at->object;
+            if (namenode_replica_is_move(replica)) {
+                expect(replica->is_expected && replica->arrival->source != NULL, "NN-6");
+                moving++;
+                bytes += replica->block->length;
+            }
+        }
+    }
+    expect(moving == nn->balancer.moving && bytes == leaving, "NN-6");
+}
+
 static void check_nodes(const struct namenode *nn)
 {
     uint64_t copies_in = 0;
@@ -277,6 +299,7 @@ static void check_nodes(const struct namenode *nn)
     }
     expect(copies_in == count_copies_out(nn), "NN-6");
     check_addresses(nn);
+    check_moves(nn);
     size_t racks = 0;
     cursor = 0;
     while (map_next(nn->racks, &cursor, NULL, &value)) {

@@ -61,6 +61,9 @@ void namenode_settings_default(struct namenode_settings *ret_settings)
         .slow_floor_us = 50000,
         .slow_samples_min = 20,
         .slow_keep_ms = 60000,
+        .balance = true,
+        .balance_threshold_ppm = 100000,
+        .balance_bytes_per_second = 64 * MIB,
         .copies_per_node = 2,
         .copy_timeout_ms = 120000,
         .pipeline_wait_ms = 10000,
@@ -94,6 +97,14 @@ static bool durations_are_valid(const struct namenode_settings *settings)
            settings->trash_checkpoint_ms <= NAMENODE_TRASH_MS_MAX;
 }
 
+static bool rates_are_valid(const struct namenode_settings *settings)
+{
+    return settings->repair_bytes_per_second <= RATE_MAX &&
+           settings->repair_node_bytes_per_second <= RATE_MAX &&
+           settings->balance_bytes_per_second <= RATE_MAX && settings->balance_threshold_ppm >= 1 &&
+           settings->balance_threshold_ppm <= 1000000;
+}
+
 static bool settings_are_valid(const struct namenode_settings *settings)
 {
     return settings->replication >= 1 && settings->replication_max <= LIMIT_REPLICAS &&
@@ -103,7 +114,8 @@ static bool settings_are_valid(const struct namenode_settings *settings)
            settings->ids_reserved <= UINT32_MAX && settings->mutations_max >= 1 &&
            settings->fences_max >= 1 && settings->safe_mode_ppm <= 1000000 &&
            settings->maintenance_min_replicas <= LIMIT_REPLICAS && settings->copies_per_node >= 1 &&
-           settings->deletes_per_heartbeat >= 1 && durations_are_valid(settings);
+           settings->deletes_per_heartbeat >= 1 && rates_are_valid(settings) &&
+           durations_are_valid(settings);
 }
 
 enum status namenode_open(const struct namenode_settings *settings,
@@ -128,6 +140,7 @@ enum status namenode_open(const struct namenode_settings *settings,
     nn->nodes = map_u64_open();
     nn->racks = map_open();
     namenode_racks_open(nn);
+    namenode_balance_open(nn);
     nn->mutations = map_open();
     nn->fences = map_open();
     nn->merges = map_u64_open();
@@ -436,6 +449,9 @@ static bool dispatch_admin(struct namenode *nn, const struct event *event)
     case METHOD_NAMENODE_REFRESH_NODES:
         namenode_refresh_nodes(nn);
         return true;
+    case METHOD_NAMENODE_SET_BALANCER:
+        namenode_set_balancer(nn, event->message);
+        return true;
     case METHOD_NAMENODE_SET_DATANODE_ADMIN:
         namenode_set_datanode_admin(nn, event->message);
         return true;
@@ -516,6 +532,7 @@ static void run_timer(struct namenode *nn, struct timer *timer)
         namenode_identity_housekeeping(nn);
         namenode_service_housekeeping(nn);
         namenode_slow_housekeeping(nn);
+        nn->balancer.has_work = true;
         namenode_repair_unpark(nn);
         namenode_timer_set(nn, timer, nn->now_ms + housekeeping_ms(nn));
         return;
@@ -597,6 +614,7 @@ void namenode_step(struct namenode *nn, const struct event *event, struct action
         run_timers(nn);
         namenode_repair_start(nn);
         namenode_repair_run(nn);
+        namenode_balance_run(nn);
         namenode_nodes_flush(nn);
     }
     nn->event = NULL;

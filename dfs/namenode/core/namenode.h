@@ -3,11 +3,10 @@
  *
  * It answers all calls of the services Namenode and DatanodeTracker (proto/dfs.proto). The
  * namespace is journaled (NamenodeFormat, InodePut, InodeAccessed, BlockSealed, InodeRemove,
- * BlockIdsReserved, FenceRaised, MutationDone, DatanodePut, DatanodeRemove of proto/journal.proto);
- * where replicas are is not: datanodes report it. It makes no calls and has no effects: datanodes
- * get their commands as answers to held heartbeats. The door's contract is lib/model/machine.h.
- * States:
- * docs/states/namenode_*.dot.
+ * BlockIdsReserved, FenceRaised, MutationDone, DatanodePut, DatanodeRemove, BalancerPut of
+ * proto/journal.proto); where replicas are is not: datanodes report it. It makes no calls and has
+ * no effects: datanodes get their commands as answers to held heartbeats. The door's contract is
+ * lib/model/machine.h. States: docs/states/namenode_*.dot.
  *
  * Invariants, asserted by namenode_check:
  *   NN-1  Every inode but the root is listed by exactly one directory, its parent. A directory
@@ -127,6 +126,9 @@ struct namenode_settings {
     int64_t slow_keep_ms;      /* slow for so long after it was last seen to be: 60,000 */
     uint64_t repair_bytes_per_second;      /* copies of all nodes: 1 GiB; 0: no limit */
     uint64_t repair_node_bytes_per_second; /* ... from a node, and to a node: 256 MiB; 0: none */
+    bool balance;                          /* replicas are moved to emptier nodes: true */
+    uint64_t balance_threshold_ppm;        /* when a node is so far from the mean use: 100,000 */
+    uint64_t balance_bytes_per_second;     /* of all moves: 64 MiB; 0: no limit */
     uint32_t copies_per_node;              /* at once, as source and as target each: 2 */
     int64_t copy_timeout_ms;               /* 120,000 */
     int64_t pipeline_wait_ms; /* for replicas beyond min_replicas of a sealed block: 10,000 */

@@ -138,6 +138,9 @@ void namenode_snapshot(const struct namenode *nn, struct actions *ret_actions)
     for (const struct inode *at = nn->root; at != NULL; at = namenode_inode_walk(nn->root, at)) {
         append_inode(nn, ret_actions, at);
     }
+    if (nn->balancer.is_set) {
+        namenode_record_balancer(nn, ret_actions);
+    }
     size_t cursor = 0;
     void *value = NULL;
     while (map_u64_next(nn->nodes, &cursor, NULL, &value)) {
@@ -282,6 +285,8 @@ void namenode_replay(struct namenode *nn, const struct message_type *type, const
     } else if (type == &journal_fence_raised_type) {
         const struct journal_fence_raised *record = message;
         namenode_fence_set(nn, record->key, record->epoch, record->is_published);
+    } else if (type == &journal_balancer_put_type) {
+        namenode_replay_balancer(nn, message);
     } else if (type == &journal_datanode_put_type) {
         namenode_replay_node(nn, message);
     } else if (type == &journal_datanode_remove_type) {

@@ -113,7 +113,7 @@ void namenode_repair_cancel(struct namenode *nn, struct block *block)
         bool is_enough = namenode_block_good(block) >= namenode_block_needed(nn, block);
         bool is_spread = namenode_block_wanted(block) < 2 || nn->live_rack_count < 2 ||
                          !namenode_block_is_in_one_rack(block, replica);
-        if (is_untold && is_enough && is_spread && !replica->is_move) {
+        if (is_untold && is_enough && is_spread && !namenode_replica_is_move(replica)) {
             NAMENODE_TRACE(nn, "copy taken back block=%llu to=%llu", (unsigned long long)block->id,
                            (unsigned long long)replica->node->endpoint.node_id);
             namenode_replica_drop(nn, replica);
@@ -171,7 +171,9 @@ static size_t count_stored_in_rack(const struct block *block, const struct rack 
     return count;
 }
 
-static void give_up(struct namenode *nn, struct replica *replica, enum replica_event event)
+void namenode_replica_give_up(struct namenode *nn,
+                              struct replica *replica,
+                              enum replica_event event)
 {
     namenode_replica_apply(nn, replica, event);
     CHECK(namenode_block_stored(replica->block) > 0); /* NN-9 */
@@ -239,7 +241,7 @@ void namenode_repair_trim(struct namenode *nn, struct block *block)
     for (size_t live = count_stored_live(block); live > wanted; live--) {
         struct replica *surplus = pick_surplus(block);
         CHECK(surplus != NULL);
-        give_up(nn, surplus, REPLICA_SURPLUS);
+        namenode_replica_give_up(nn, surplus, REPLICA_SURPLUS);
     }
     if (namenode_block_stored(block) > wanted) {
         note_silent_surplus(block);
@@ -249,7 +251,7 @@ void namenode_repair_trim(struct namenode *nn, struct block *block)
     }
     for (size_t i = 0; i < block->replica_count; i++) {
         if (block->replicas[i]->state == REPLICA_CORRUPT) {
-            give_up(nn, block->replicas[i], REPLICA_REPLACED);
+            namenode_replica_give_up(nn, block->replicas[i], REPLICA_REPLACED);
         }
     }
 }
@@ -294,7 +296,7 @@ static void free_corrupt(struct namenode *nn, struct block *block)
     for (size_t i = 0; i < block->replica_count; i++) {
         struct replica *replica = block->replicas[i];
         if (replica->state == REPLICA_CORRUPT && namenode_node_is_usable(replica->node)) {
-            give_up(nn, replica, REPLICA_REPLACED);
+            namenode_replica_give_up(nn, replica, REPLICA_REPLACED);
             return;
         }
     }

@@ -204,6 +204,7 @@ struct arrival {
     uint32_t reported_crc32c;
     uint64_t reported_length;
     struct tracked *source;       /* of a copy; NULL: written by a client */
+    uint64_t replaces_node_id;    /* of a move for the balance: whose replica goes then; else 0 */
     struct list_node in_outgoing; /* source->outgoing until told */
     struct timer timer;           /* except for pending blocks */
 };
@@ -216,9 +217,7 @@ struct replica {
     uint64_t since_step;
     uint64_t report;  /* the node's full report that named it last */
     bool is_expected; /* counted in the node's expected_bytes, expected_count; EXPECTED only */
-    bool is_move;     /* a copy for the balance; replaces_node_id gives its own up then */
     bool is_left;     /* counted in the node's left_count; STORED only */
-    uint64_t replaces_node_id;
     struct arrival *arrival;  /* NULL unless EXPECTED */
     struct list_node in_node; /* node->replicas */
 };
@@ -286,6 +285,7 @@ struct tracked {
     uint32_t expected_count;
     uint32_t copies_in;      /* EXPECTED replicas here that have a source */
     uint32_t copies_out;     /* EXPECTED replicas elsewhere whose source this is */
+    uint64_t leaving_bytes;  /* of moves under way from here */
     struct bucket copied_in; /* rates of copies */
     struct bucket copied_out;
     struct list replicas;
@@ -388,6 +388,7 @@ struct namenode {
     struct heap repair_queue;
     struct list parked; /* blocks that no node could take */
     struct bucket repair_rate;
+    struct balancer balancer;
     struct timer repair_timer; /* a rate allows copies again */
     int64_t unpark_ms;
 
@@ -638,6 +639,10 @@ void namenode_replica_expect(struct namenode *nn,
                              int64_t due_ms);
 /* Takes it out of all tables and frees it; no review. */
 void namenode_replica_drop(struct namenode *nn, struct replica *replica);
+/* Has its node delete it; another good one must exist (NN-9). */
+void namenode_replica_give_up(struct namenode *nn,
+                              struct replica *replica,
+                              enum replica_event event);
 /* The node says that it has the block, with this length and checksum. */
 void namenode_replica_reported(struct namenode *nn,
                                struct tracked *node,

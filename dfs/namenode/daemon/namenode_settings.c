@@ -99,6 +99,12 @@ const struct setting namenode_setting_rows[] = {
      "Reads or writes of which a percentile says something.", 1, UINT32_MAX},
     {"dfs.slow_keep_ms", SETTING_MS, "60s",
      "A datanode is slow for so long after it was last seen to be.", 1, DURATION_MAX_MS},
+    {"dfs.balance", SETTING_BOOL, "true",
+     "Move replicas from fuller datanodes to emptier ones.", 0, 0},
+    {"dfs.balance_threshold_ppm", SETTING_U64, "100000",
+     "How far a datanode's use may be from the mean, of a million.", 1, 1000000},
+    {"dfs.balance_bytes_per_second", SETTING_BYTES, "64m",
+     "What moves of all datanodes may take together; 0: no limit.", 0, RATE_MAX},
     {"dfs.copies_per_node", SETTING_U64, "2",
      "Copies a datanode sends, and takes, at a time.", 1, 1000},
     {"dfs.copy_timeout_ms", SETTING_MS, "120s",
@@ -146,6 +152,9 @@ static void read_sizes(const struct settings *from, struct namenode_settings *to
     to->slow_factor = number_of(from, "dfs.slow_factor");
     to->slow_floor_us = settings_u64(from, "dfs.slow_floor_us");
     to->slow_samples_min = settings_u64(from, "dfs.slow_samples_min");
+    to->balance = settings_bool(from, "dfs.balance");
+    to->balance_threshold_ppm = settings_u64(from, "dfs.balance_threshold_ppm");
+    to->balance_bytes_per_second = settings_bytes(from, "dfs.balance_bytes_per_second");
     to->copies_per_node = number_of(from, "dfs.copies_per_node");
     to->deletes_per_heartbeat = number_of(from, "dfs.deletes_per_heartbeat");
 }

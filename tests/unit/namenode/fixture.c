@@ -402,6 +402,15 @@ void node_report(struct test_node *node)
     (void)call_as("millrace", METHOD_DATANODE_TRACKER_BLOCK_REPORT, &request); /* f.status */
 }
 
+static uint64_t used_bytes(const struct test_node *node)
+{
+    uint64_t used = node->used_bytes;
+    for (size_t i = 0; i < node->disk_count; i++) {
+        used += node->disk[i].length;
+    }
+    return used;
+}
+
 void node_beat(struct test_node *node)
 {
     struct dfs_datanode_heartbeat_request request = {
@@ -409,7 +418,7 @@ void node_beat(struct test_node *node)
         .session = node->session,
         .capacity_bytes = NODE_BYTES,
         .free_bytes = node->free_bytes,
-        .used_bytes = node->used_bytes,
+        .used_bytes = used_bytes(node),
         .transfers_active = node->transfers_active,
         .latencies = node->latencies,
         .peers = node->peers,

@@ -35,7 +35,7 @@ struct test_node {
     uint64_t held_call;
     uint32_t report_commands;
     /* For its heartbeats. */
-    uint64_t used_bytes;
+    uint64_t used_bytes; /* beside its disk */
     uint32_t transfers_active;
     struct dfs_latency_report latencies;
     const struct dfs_peer_latency *peers;

@@ -87,3 +87,8 @@ UNIT_TESTS += tests/unit/namenode/test_namenode_identity
 tests_unit_namenode_test_namenode_identity_SOURCES = \
 	tests/unit/namenode/test_namenode_identity.c $(NAMENODE_FIXTURE)
 tests_unit_namenode_test_namenode_identity_LDADD = $(UNIT_LIBS) $(NAMENODE_CORE_LIBS)
+
+UNIT_TESTS += tests/unit/namenode/test_namenode_balance
+tests_unit_namenode_test_namenode_balance_SOURCES = \
+	tests/unit/namenode/test_namenode_balance.c $(NAMENODE_FIXTURE)
+tests_unit_namenode_test_namenode_balance_LDADD = $(UNIT_LIBS) $(NAMENODE_CORE_LIBS)

@@ -30,6 +30,7 @@ static struct model {
     struct entry entries[ENTRIES_MAX];
     size_t count;
     struct rng rng;
+    uint64_t resting; /* node out of service; 0: none */
 } m;
 
 /* --- the plain list ------------------------------------------------------------------ */
@@ -502,10 +503,57 @@ static void restart_namenode(void)
     }
 }
 
+static void set_service(uint64_t node_id, enum dfs_datanode_admin_action action)
+{
+    struct dfs_set_datanode_admin_request request = {.node_id = node_id, .action = action};
+    expect_status(call(METHOD_NAMENODE_SET_DATANODE_ADMIN, &request), OK, "set service", "");
+}
+
+/* At most one node is out of service: the others can take all replicas. */
+static void random_service(void)
+{
+    if (m.resting != 0 && below(2) == 0) {
+        set_service(m.resting, DATANODE_SERVE);
+        m.resting = 0;
+        return;
+    }
+    m.resting = m.resting == 0 ? 1 + below(NODES) : m.resting;
+    set_service(m.resting, below(2) == 0 ? DATANODE_DECOMMISSION : DATANODE_MAINTENANCE);
+}
+
+static void random_safe_mode(void)
+{
+    struct dfs_set_safe_mode_request request = {.action = SAFE_MODE_ENTER};
+    expect_status(call(METHOD_NAMENODE_SET_SAFE_MODE, &request), OK, "enter safe mode", "");
+    when_ms_pass((int64_t)below(60000));
+    request.action = SAFE_MODE_LEAVE;
+    expect_status(call(METHOD_NAMENODE_SET_SAFE_MODE, &request), OK, "leave safe mode", "");
+}
+
+/* A threshold of one to twenty blocks: something is always to be moved. */
+static void random_balance(void)
+{
+    struct dfs_set_balancer_request request = {
+        .action = below(4) == 0 ? BALANCER_OFF : BALANCER_ON,
+        .threshold_ppm = 1000 + below(20000),
+        .bytes_per_second = BLOCK_SIZE + below(100 * BLOCK_SIZE),
+    };
+    expect_status(call(METHOD_NAMENODE_SET_BALANCER, &request), OK, "set balancer", "");
+}
+
 static void random_trouble(void)
 {
     struct test_node *dead = dead_node();
-    switch (below(6)) {
+    switch (below(9)) {
+    case 6:
+        random_service();
+        return;
+    case 7:
+        random_safe_mode();
+        return;
+    case 8:
+        random_balance();
+        return;
     case 0:
         if (dead == NULL) {
             node_die(&f.nodes[below(NODES)]);
@@ -571,6 +619,7 @@ static size_t expect_all_replicas(void)
 static void test_random__calls_and_trouble_end_as_the_list_says(void)
 {
     m.count = 0;
+    m.resting = 0;
     m.rng = rng_seed(unit_seed());
     f.replay_every = 25;
     f.settings.compact_runs = 3;
@@ -589,6 +638,9 @@ static void test_random__calls_and_trouble_end_as_the_list_says(void)
     struct test_node *dead = dead_node();
     if (dead != NULL) {
         revive(dead);
+    }
+    if (m.resting != 0) {
+        set_service(m.resting, DATANODE_SERVE);
     }
     when_ms_pass(600000);
     expect_same_tree();

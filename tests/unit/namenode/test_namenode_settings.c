@@ -17,7 +17,7 @@ static struct fixture {
 
 /* Every field but the two names. */
 enum {
-    NUMBERS = 42
+    NUMBERS = 45
 };
 
 static void list_numbers(const struct namenode_settings *s, uint64_t *ret_numbers)
@@ -59,6 +59,9 @@ static void list_numbers(const struct namenode_settings *s, uint64_t *ret_number
         (uint64_t)s->slow_floor_us,
         (uint64_t)s->slow_samples_min,
         (uint64_t)s->slow_keep_ms,
+        s->balance ? 1 : 0,
+        (uint64_t)s->balance_threshold_ppm,
+        (uint64_t)s->balance_bytes_per_second,
         (uint64_t)s->copies_per_node,
         (uint64_t)s->copy_timeout_ms,
         (uint64_t)s->pipeline_wait_ms,
@@ -128,8 +131,9 @@ static void test_settings__each_one_is_read(void)
         if (strcmp(row->name, "dfs.webhdfs_token_lifetime") == 0)
             continue; /* not the machine's: webhdfs_redirect.c reads it */
         char assignment[128];
-        /* 7 is within the bounds of every number and no number's default. */
-        snprintf(assignment, sizeof(assignment), "%s=7", row->name);
+        /* 7 is within the bounds of every number and no number's default; switches are on. */
+        snprintf(assignment, sizeof(assignment), "%s=%s", row->name,
+                 row->type == SETTING_BOOL ? "false" : "7");
         CU_ASSERT_EQUAL(settings_set(f.settings, assignment, "test", NULL), OK);
         namenode_settings_read(f.settings, f.arena, &f.got);
         if (are_equal(&before, &f.got)) {
