@@ -77,6 +77,8 @@ static void retire_under(struct dfs_reader *reader, const struct dfs_located_blo
                                       &reader->retired_capacity, sizeof(struct reader_block *));
         reader->retired[reader->retired_count++] = reader->blocks[end++];
     }
+    if (end == first)
+        return; /* and there may be no array yet */
     memmove(reader->blocks + first, reader->blocks + end,
             (reader->blocks_count - end) * sizeof(struct reader_block *));
     reader->blocks_count -= end - first;
