@@ -71,11 +71,12 @@ static inline struct dfs_register_datanode_request load_register(uint64_t node)
 {
     static const char *const hosts[LOAD_NODES] = {"host1", "host2", "host3"};
     static const char *const racks[LOAD_NODES] = {"/rack0", "/rack1", "/rack1"};
+    static const char *const addresses[LOAD_NODES] = {"127.0.0.1:1", "127.0.0.1:2", "127.0.0.1:3"};
     return (struct dfs_register_datanode_request){
         .node = {.node_id = node + 1,
                  .host = slice_from_string(hosts[node]),
                  .rack = slice_from_string(racks[node]),
-                 .http_address = slice_from_string("127.0.0.1:1")},
+                 .http_address = slice_from_string(addresses[node])},
         .incarnation = 1,
         .capacity_bytes = LOAD_NODE_BYTES,
     };
