@@ -41,6 +41,11 @@ struct usage {
 uint64_t namenode_inode_space(const struct inode *inode);
 /* Of inode and everything below. */
 struct usage namenode_quota_usage(const struct namenode *nn, const struct inode *inode);
+/* Between the two, inode is detached and attached to parent, and so counted once at most. */
+void namenode_quota_begin_move(struct namenode *nn,
+                               const struct inode *inode,
+                               const struct inode *parent);
+void namenode_quota_end_move(struct namenode *nn);
 /* inode with everything below has come to, or is about to leave, its parent. */
 void namenode_quota_moved(struct namenode *nn, const struct inode *inode, bool is_added);
 /* The blocks of file take so many more bytes, all replicas counted. */

@@ -2,6 +2,8 @@
  * quota.c - limits on the names and bytes below directories, and the sums that they are held to.
  * A directory with a quota keeps its two sums; whoever attaches, detaches or fills an inode tells
  * here, and the sums of all directories above follow. Without any quota that costs one comparison.
+ * A directory that moves is counted once, and not at all if the same quotas hold it before and
+ * after.
  * Invariant: NN-21. Rules: docs/namespace.md.
  */
 #include "dfs/namenode/core/state.h"
@@ -67,12 +69,29 @@ static void add_above(const struct namenode *nn,
     }
 }
 
+void namenode_quota_begin_move(struct namenode *nn,
+                               const struct inode *inode,
+                               const struct inode *parent)
+{
+    const struct inode *from = namenode_quota_above(nn, inode->parent);
+    nn->moving = inode;
+    nn->moving_usage = (struct usage){0};
+    if (from != namenode_quota_above(nn, parent)) {
+        nn->moving_usage = namenode_quota_usage(nn, inode);
+    }
+}
+
+void namenode_quota_end_move(struct namenode *nn)
+{
+    nn->moving = NULL;
+}
+
 void namenode_quota_moved(struct namenode *nn, const struct inode *inode, bool is_added)
 {
     if (namenode_quota_above(nn, inode->parent) == NULL) {
         return;
     }
-    struct usage usage = namenode_quota_usage(nn, inode);
+    struct usage usage = inode == nn->moving ? nn->moving_usage : namenode_quota_usage(nn, inode);
     bool shares_name = inode->state == INODE_INSTALLED &&
                        namenode_inode_writing(nn, inode->parent, inode->name) != NULL;
     usage.names -= shares_name ? 1 : 0; /* while it is here, the other one does not count */

@@ -179,6 +179,9 @@ static bool replay_place(struct namenode *nn,
         return false;
     }
     if (inode->parent != NULL) {
+        if (namenode_inode_is_directory(inode)) { /* a file's bytes may change on the way */
+            namenode_quota_begin_move(nn, inode, map_u64_get(nn->inodes, record->parent_id));
+        }
         namenode_inode_detach(nn, inode);
     }
     namenode_inode_set_name(inode, record->name);
@@ -232,6 +235,7 @@ static void replay_inode_put(struct namenode *nn, const struct journal_inode_put
     namenode_blocklist_set(nn, inode, record->blocks, record->blocks_count);
     if (is_moved) {
         replay_attach(nn, inode, record);
+        namenode_quota_end_move(nn);
     }
     if (namenode_inode_is_directory(inode)) {
         namenode_quota_set(nn, inode, record->name_quota, record->space_quota);

@@ -355,8 +355,10 @@ struct namenode {
     struct children writing; /* files under construction */
     uint64_t file_count;
     uint64_t directory_count;
-    uint64_t digest;                 /* of the tree and its sealed blocks: tally.c */
-    uint64_t quota_count;            /* directories that have one */
+    uint64_t digest;            /* of the tree and its sealed blocks: tally.c */
+    uint64_t quota_count;       /* directories that have one */
+    const struct inode *moving; /* is being moved, and counts as much; NULL: nothing */
+    struct usage moving_usage;
     struct map_u64 *leases;          /* by client id */
     struct map_u64 *compact_waiting; /* by file id */
     struct map_u64 *merges;          /* by the merged block's id */

@@ -170,9 +170,11 @@ static void roll(struct namenode *nn, struct inode *trash)
         }
         NAMENODE_TRACE(nn, "trash rolled id=%llu name=%.*s", (unsigned long long)current->id,
                        SLICE_ARGS(name));
+        namenode_quota_begin_move(nn, current, trash);
         namenode_inode_detach(nn, current);
         namenode_inode_set_name(current, name);
         namenode_inode_attach(nn, current, trash);
+        namenode_quota_end_move(nn);
         extra_of(current)->trash_age_ms = 0;
         current->extra->trash_seen_ms = nn->now_ms;
         namenode_record_inode(nn, current);

@@ -143,11 +143,7 @@ static bool quotas_allow_move(struct namenode *nn,
                               const struct inode *source,
                               const struct inode *parent)
 {
-    const struct inode *quota = namenode_quota_above(nn, parent);
-    if (quota == NULL || namenode_inode_is_below(source, quota)) {
-        return true;
-    }
-    struct usage usage = namenode_quota_usage(nn, source);
+    struct usage usage = nn->moving_usage;
     return namenode_quota_allows(nn, parent, source, (int64_t)usage.names, (int64_t)usage.bytes);
 }
 
@@ -172,8 +168,12 @@ void namenode_rename(struct namenode *nn, const struct dfs_rename_request *reque
     struct inode *parent = NULL;
     struct slice name;
     if (!namenode_lease_is_free(nn, source) || !namenode_access_check_removal(nn, source) ||
-        !resolve_destination(nn, request, source, &parent, &name) ||
-        !quotas_allow_move(nn, source, parent)) {
+        !resolve_destination(nn, request, source, &parent, &name)) {
+        return;
+    }
+    namenode_quota_begin_move(nn, source, parent);
+    if (!quotas_allow_move(nn, source, parent)) {
+        namenode_quota_end_move(nn);
         return;
     }
     name = arena_copy(nn->actions->arena, name); /* it may be the source's own */
@@ -181,6 +181,7 @@ void namenode_rename(struct namenode *nn, const struct dfs_rename_request *reque
     namenode_inode_detach(nn, source);
     namenode_inode_set_name(source, name);
     namenode_inode_attach(nn, source, parent);
+    namenode_quota_end_move(nn);
     namenode_record_inode(nn, source);
     namenode_inode_touch(nn, old_parent);
     if (parent != old_parent) {
