@@ -19,6 +19,8 @@ enum item_kind {
     ITEM_EFFECT
 };
 
+#define WORLD_WALL_MS INT64_C(1700000000000)
+
 struct item {
     struct heap_node node;
     enum item_kind kind;
@@ -184,7 +186,8 @@ bool world_is_reachable(const struct world *world, uint32_t from_host, const str
 {
     if (!to->is_up)
         return false;
-    return from_host == to->host || (!world->is_cut[from_host] && !world->is_cut[to->host]);
+    return from_host == to->host || (!world->is_cut[from_host] && !world->is_cut[to->host] &&
+                                     !world->is_blocked[from_host][to->host]);
 }
 
 /* --- processes
@@ -333,8 +336,34 @@ static void perform(struct world *world, struct process *process, const struct a
     }
 }
 
+/* The records of one step are one batch: all are kept. Planted bugs keep fewer. */
+static void keep_records(struct world *world,
+                         struct process *process,
+                         const struct event *event,
+                         const struct actions *own,
+                         size_t limit)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < own->count && kept < limit; i++) {
+        const struct action *action = &own->items[i];
+        if (action->kind != ACTION_JOURNAL)
+            continue;
+        kept++;
+        if (!process->keeps_record || process->keeps_record(world, process, event, action))
+            journal_append(process, action);
+    }
+}
+
+static size_t count_records(const struct actions *own)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < own->count; i++)
+        count += own->items[i].kind == ACTION_JOURNAL;
+    return count;
+}
+
 /* Performs what one step asked for; may crash the process before or after its records are kept. */
-static void perform_all(struct world *world, struct process *process)
+static void perform_all(struct world *world, struct process *process, const struct event *event)
 {
     struct actions own = world->actions; /* effects may step other machines */
     actions_open(&world->actions);
@@ -342,10 +371,13 @@ static void perform_all(struct world *world, struct process *process)
                     rng_chance(&world->rng, world->faults.crash_step_ppm);
     bool is_before = is_crash && rng_chance(&world->rng, 500000);
     bool is_early = is_before && world->bug == BUG_REPLY_BEFORE_SYNC;
-    for (size_t i = 0; i < own.count && !is_before; i++)
-        if (own.items[i].kind == ACTION_JOURNAL)
-            journal_append(process, &own.items[i]);
+    if (!is_before)
+        keep_records(world, process, event, &own, SIZE_MAX);
+    else if (world->bug == BUG_TORN_BATCH)
+        keep_records(world, process, event, &own, count_records(&own) / 2);
     uint64_t life = process->life;
+    if (process->on_stepped)
+        process->on_stepped(world, process, event, &own, !is_before);
     for (size_t i = 0; i < own.count && (!is_crash || is_early); i++)
         if (process->is_up && process->life == life)
             perform(world, process, &own.items[i]);
@@ -362,7 +394,7 @@ void world_step(struct world *world, struct process *process, struct event event
     if (!process->is_up || world->has_failed)
         return;
     event.now_ms = world->now_ms;
-    event.wall_ms = 1700000000000 + world->now_ms;
+    event.wall_ms = WORLD_WALL_MS + world->now_ms + process->wall_offset_ms;
     world->steps++;
     world->stepping = process;
     actions_reset(&world->actions);
@@ -370,7 +402,7 @@ void world_step(struct world *world, struct process *process, struct event event
     process->door->step(process->machine, &event, &world->actions);
     process->door->check(process->machine);
     world->stepping = NULL;
-    perform_all(world, process);
+    perform_all(world, process, &event);
     if (process->is_up)
         timer_set(world, process);
 }
@@ -385,7 +417,7 @@ void world_process_start(struct world *world, struct process *process, void *mac
     for (size_t i = 0; i < process->journal_count; i++) {
         struct event replay = {.kind = EVENT_REPLAY,
                                .now_ms = world->now_ms,
-                               .wall_ms = 1700000000000 + world->now_ms,
+                               .wall_ms = WORLD_WALL_MS + world->now_ms + process->wall_offset_ms,
                                .type = process->journal[i].type,
                                .message = process->journal[i].message};
         actions_reset(&world->actions);
@@ -401,6 +433,7 @@ void world_process_crash(struct world *world, struct process *process)
         return;
     world_trace(world, "%.*s is down", SLICE_ARGS(process->address));
     process->is_up = false;
+    process->paused_until_ms = 0;
     process->life++;
     if (process->machine)
         process->door->close(process->machine);
@@ -525,6 +558,8 @@ static void on_request(struct world *world, struct call *call)
                               .method = call->method,
                               .message = call->message,
                               .user = call->from->user,
+                              .groups = call->from->groups,
+                              .groups_count = call->from->groups_count,
                               .peer = slice_make(NULL, 0)});
 }
 
@@ -644,6 +679,17 @@ static void deliver(struct world *world, struct item *item)
     }
 }
 
+/* Whom an item is for; NULL: nobody in particular. */
+static const struct process *addressee(const struct world *world, const struct item *item)
+{
+    if (item->kind == ITEM_TIMER || item->kind == ITEM_WAKE || item->kind == ITEM_EFFECT)
+        return item->process;
+    const struct call *call = map_u64_get(world->calls, item->call_id);
+    if (!call)
+        return NULL;
+    return item->kind == ITEM_REQUEST ? map_get(world->by_address, call->address) : call->from;
+}
+
 bool world_advance(struct world *world, int64_t until_ms)
 {
     struct heap_node *next = heap_peek(&world->queue);
@@ -655,6 +701,11 @@ bool world_advance(struct world *world, int64_t until_ms)
     (void)heap_pop(&world->queue);
     struct item *item = next->object;
     world->now_ms = next->key > world->now_ms ? next->key : world->now_ms;
+    const struct process *process = addressee(world, item);
+    if (process && process->is_up && process->paused_until_ms > world->now_ms) {
+        heap_push(&world->queue, next, process->paused_until_ms, item);
+        return true;
+    }
     bool is_timer = item->kind == ITEM_TIMER;
     deliver(world, item);
     if (is_timer)

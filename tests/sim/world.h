@@ -25,7 +25,8 @@
 
 enum {
     WORLD_TRACE_LINES = 50, /* shown when a seed fails */
-    WORLD_HOSTS = 4
+    WORLD_HOSTS = 4,        /* of tests/sim/test_cluster */
+    WORLD_HOSTS_MAX = 16
 };
 
 enum process_kind {
@@ -45,7 +46,9 @@ enum world_bug {
     BUG_REPLY_BEFORE_SYNC, /* a shell answers before its records are durable */
     BUG_DROP_RETRY,        /* a report that failed once is never sent again */
     BUG_STALE_CONTAINER,   /* a node manager starts containers granted before the last restart */
-    BUG_COUNT
+    BUG_COUNT,
+    BUG_TORN_BATCH = BUG_COUNT, /* half of a step's records are taken after a crash; of test_dfs */
+    BUG_OF_DFS                  /* from here on: tests/sim/dfs.h */
 };
 
 struct world;
@@ -77,12 +80,16 @@ typedef void wake_function(struct world *world, struct process *process, uint64_
 struct process {
     enum process_kind kind;
     uint32_t number; /* among its kind */
-    uint32_t host;   /* 0..WORLD_HOSTS - 1 */
+    uint32_t host;   /* 0..WORLD_HOSTS_MAX - 1 */
     struct slice address;
     struct slice user;
+    const struct slice *groups; /* of user; in static memory */
+    size_t groups_count;
     bool is_up;
     bool is_removed;         /* its disk is gone for good */
     uint64_t life;           /* grows with every start and crash: what is older is void */
+    int64_t paused_until_ms; /* it does nothing before: what comes for it waits */
+    int64_t wall_offset_ms;  /* its wall clock is wrong by this */
     const struct door *door; /* NULL: an actor */
     void *machine;
     struct heap_node timer; /* of its deadline */
@@ -97,6 +104,20 @@ struct process {
     void (*perform_effect)(
         struct world *world, struct process *process, uint64_t tag, int effect, const void *data);
     void (*on_crash)(struct world *world, struct process *process);
+    /*
+     * After each step, when its records are kept (is_durable) or lost with the process, and before
+     * any other of its actions is performed.
+     */
+    void (*on_stepped)(struct world *world,
+                       struct process *process,
+                       const struct event *event,
+                       const struct actions *actions,
+                       bool is_durable);
+    /* False: the planted bug drops this record. NULL: none does. */
+    bool (*keeps_record)(struct world *world,
+                         const struct process *process,
+                         const struct event *event,
+                         const struct action *record);
     void (*restart)(struct world *world, struct process *process);
 };
 
@@ -115,7 +136,8 @@ struct world {
     int64_t now_ms;
     struct heap queue;
     struct world_faults faults;
-    bool is_cut[WORLD_HOSTS]; /* partitioned from the other hosts */
+    bool is_cut[WORLD_HOSTS_MAX];                      /* partitioned from the other hosts */
+    bool is_blocked[WORLD_HOSTS_MAX][WORLD_HOSTS_MAX]; /* from, to: nothing passes this way */
     struct process **processes;
     size_t processes_count;
     size_t processes_capacity;
@@ -133,6 +155,7 @@ struct world {
     bool has_failed;
     char failure[512];
     struct scenario *scenario; /* scenario.c */
+    struct dfs_sim *dfs;       /* dfs_scenario.c */
 };
 
 struct world *world_open(uint64_t seed, enum world_bug bug);
