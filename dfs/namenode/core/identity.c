@@ -10,6 +10,7 @@
 
 enum {
     BEATS_MISSED = 3, /* heartbeats after which a process is not said to run */
+    BEATS_HEARD = 3,  /* ... after which it is certain to: a dead one has at most one on its way */
 };
 
 /* Heard of lately, and its connection was not seen to break. */
@@ -27,21 +28,19 @@ static bool is_same_rival(const struct rival *rival,
 }
 
 /*
- * True when node is certain to run beside the newcomer: it was heard well after the newcomer first
- * asked. Before that the newcomer may be what became of node.
+ * True when node is certain to run beside the newcomer: it has beaten again and again since the
+ * newcomer first asked. Before that the newcomer may be what became of node, whose last messages
+ * come late.
  */
-static bool is_certain(const struct namenode *nn,
-                       struct tracked *node,
-                       const struct dfs_register_datanode_request *request)
+static bool is_certain(struct tracked *node, const struct dfs_register_datanode_request *request)
 {
     if (!is_same_rival(&node->rival, request)) {
         node->rival = (struct rival){.is_there = true,
                                      .node_id = request->node.node_id,
-                                     .incarnation = request->incarnation,
-                                     .since_ms = nn->now_ms};
+                                     .incarnation = request->incarnation};
         return false;
     }
-    return node->heard_ms > node->rival.since_ms + nn->settings.heartbeat_interval_ms;
+    return node->rival.beats >= BEATS_HEARD;
 }
 
 static bool is_same_process(const struct tracked *node,
@@ -63,7 +62,7 @@ static bool admits_id(struct namenode *nn,
     if (is_same_process(node, request) || !is_running(nn, node)) {
         return true;
     }
-    if (is_certain(nn, node, request)) {
+    if (is_certain(node, request)) {
         NAMENODE_TRACE(nn, "datanode node=%llu copied", (unsigned long long)node->endpoint.node_id);
         namenode_fail(nn, ERR_INVALID,
                       "datanode %llu runs already, at %.*s on %.*s: this folder is a copy of its "
@@ -101,7 +100,7 @@ static bool admits_address(struct namenode *nn,
     if (!is_running(nn, other)) {
         return true;
     }
-    bool is_final = is_certain(nn, other, request);
+    bool is_final = is_certain(other, request);
     namenode_fail(nn, is_final ? ERR_INVALID : ERR_BUSY, "datanode %llu runs at %.*s",
                   (unsigned long long)other->endpoint.node_id,
                   SLICE_ARGS(other->endpoint.http_address));

@@ -461,6 +461,7 @@ void namenode_heartbeat(struct namenode *nn, const struct dfs_datanode_heartbeat
         return;
     }
     namenode_node_heard(nn, node);
+    node->rival.beats++;
     drop_held(nn, node, ERR_CANCELLED);
     bool had_room = node->free_bytes > node->expected_bytes;
     node->capacity_bytes = request->capacity_bytes;

@@ -251,7 +251,7 @@ struct rival {
     bool is_there;
     uint64_t node_id;
     uint64_t incarnation;
-    int64_t since_ms;
+    uint32_t beats; /* of the node's own process since the rival first asked */
 };
 
 struct tracked {

@@ -99,6 +99,19 @@ static void test_identity__older_process_is_refused(void)
 }
 
 /* A copy of the folder was started on another port: it has the same id and the next incarnation. */
+static void test_identity__a_late_heartbeat_of_the_dead_process_refuses_nobody(void)
+{
+    given_places(3);
+    struct test_node *node = node_by_id(1);
+    CU_ASSERT_EQUAL(register_as(1, 0, 6, "10.0.0.1:9864"), ERR_BUSY);
+    node->is_alive = false;
+    when_ms_pass(2000);
+    node_beat(node);
+    CU_ASSERT_EQUAL(register_as(1, 0, 6, "10.0.0.1:9864"), ERR_BUSY);
+    when_ms_pass(3001);
+    CU_ASSERT_EQUAL(register_as(1, 0, 6, "10.0.0.1:9864"), OK);
+}
+
 static void test_identity__copy_of_a_running_node_is_refused_for_good(void)
 {
     given_places(3);
@@ -269,6 +282,8 @@ static const struct unit_test tests[] = {
      test_identity__another_clusters_node_is_refused                                                                                                                                               },
     {"test_identity__older_process_is_refused",                                "An older process of a datanode is refused.",
      test_identity__older_process_is_refused                                                                                                                                                       },
+    {"test_identity__a_late_heartbeat_of_the_dead_process_refuses_nobody",
+     "A late heartbeat of a dead process makes nobody a copy.",                                                              test_identity__a_late_heartbeat_of_the_dead_process_refuses_nobody    },
     {"test_identity__copy_of_a_running_node_is_refused_for_good",
      "A copy of a running datanode is refused, and the datanode goes on.",                                                   test_identity__copy_of_a_running_node_is_refused_for_good             },
     {"test_identity__twin_of_a_running_node_is_refused",
