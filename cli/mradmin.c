@@ -54,6 +54,8 @@ static const struct words_option maintenance_options[] = {
 static const struct words_option no_options[] = {END_OPTIONS};
 
 static const struct admin_command commands[] = {
+    {{"checkpoint saveNamespace", "", "write the namespace now, so that a restart is short", 0, 0,
+      json_options, WORDS_REFUSE}, mradmin_checkpoint},
     {{"clrQuota clrquota", "PATH...", "take away the limit of names", 1, SIZE_MAX,
       no_options, WORDS_REFUSE}, mradmin_clear_quota},
     {{"clrSpaceQuota clrspacequota", "PATH...", "take away the limit of bytes", 1, SIZE_MAX,

@@ -70,6 +70,7 @@ mradmin_run mradmin_forget;
 /* --- mradmin_state.c ----------------------------------------------------------------------------
  */
 mradmin_run mradmin_safemode;
+mradmin_run mradmin_checkpoint;
 mradmin_run mradmin_refresh;
 mradmin_run mradmin_set_quota;
 mradmin_run mradmin_clear_quota;

@@ -7,10 +7,15 @@
 
 #include "cli/command.h"
 #include "cli/mradmin.h"
+#include "cli/table.h"
 #include "lib/daemon/settings.h"
 #include "lib/model/path.h"
 #include "lib/os/host.h"
 #include "lib/services/calls.h"
+
+enum {
+    CHECKPOINT_MS = 60 * 60 * 1000
+};
 
 /* --- safe mode ---------------------------------------------------------------------------------
  */
@@ -87,6 +92,27 @@ enum status mradmin_safemode(struct mradmin *mradmin, int *ret_code, struct erro
         return status;
     }
     return error_set(reterr_error, ERR_INVALID, "expected get, enter, leave or wait");
+}
+
+/* --- checkpoint --------------------------------------------------------------------------------
+ */
+
+enum status mradmin_checkpoint(struct mradmin *mradmin, int *ret_code, struct error *reterr_error)
+{
+    struct service_target target = mradmin->namenode;
+    struct dfs_save_checkpoint_request request = {0};
+    const struct dfs_save_checkpoint_response *done = NULL;
+    (void)ret_code;
+    if (mradmin->deadline_ms == INT64_MAX)
+        target.timeout_ms = CHECKPOINT_MS; /* it takes as long as writing the namespace takes */
+    enum status status = services_namenode_save_checkpoint(&target, &request, &done, reterr_error);
+    if (status == OK && mradmin->is_json)
+        mradmin_print_json(&dfs_save_checkpoint_response_type, done);
+    else if (status == OK)
+        printf("Saved %s in %s, in %" PRIu32 " folders; up to batch %" PRIu64 " of the journal.\n",
+               cli_bytes(done->bytes).text, cli_duration(done->duration_ms).text, done->directories,
+               done->sequence);
+    return status;
 }
 
 /* --- racks -------------------------------------------------------------------------------------
