@@ -90,6 +90,7 @@ bin_PROGRAMS += bin/mradmin
 bin_mradmin_SOURCES = \
 	cli/mradmin.c \
 	cli/mradmin.h \
+	cli/mradmin_balance.c \
 	cli/mradmin_report.c \
 	cli/mradmin_service.c \
 	cli/mradmin_state.c

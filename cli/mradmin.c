@@ -51,9 +51,16 @@ static const struct words_option maintenance_options[] = {
     WAIT_OPTION,
     JSON_OPTION,
     END_OPTIONS};
+static const struct words_option balance_options[] = {
+    {"threshold", ADMIN_KEY_THRESHOLD, "PERCENT", "how far from the mean use is too far"},
+    {"rate", ADMIN_KEY_RATE, "BYTES", "a second, at most"},
+    JSON_OPTION,
+    END_OPTIONS};
 static const struct words_option no_options[] = {END_OPTIONS};
 
 static const struct admin_command commands[] = {
+    {{"balance balancer", "[status|on|off|wait]", "even out how full datanodes are", 0, 1,
+      balance_options, WORDS_REFUSE}, mradmin_balance},
     {{"checkpoint saveNamespace", "", "write the namespace now, so that a restart is short", 0, 0,
       json_options, WORDS_REFUSE}, mradmin_checkpoint},
     {{"clrQuota clrquota", "PATH...", "take away the limit of names", 1, SIZE_MAX,
@@ -74,6 +81,8 @@ static const struct admin_command commands[] = {
       report_options, WORDS_REFUSE}, mradmin_report},
     {{"safemode", "get|enter|leave|wait", "refuse changes, or not", 1, 1,
       json_options, WORDS_REFUSE}, mradmin_safemode},
+    {{"setBalancerBandwidth", "BYTES", "limit how fast blocks are moved to even out", 1, 1,
+      json_options, WORDS_REFUSE}, mradmin_balance_rate},
     {{"setQuota setquota", "N PATH...", "limit how many names there are below directories", 2, SIZE_MAX,
       no_options, WORDS_REFUSE}, mradmin_set_quota},
     {{"setSpaceQuota setspacequota", "BYTES PATH...", "limit the bytes of all copies below directories",

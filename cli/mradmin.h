@@ -67,6 +67,11 @@ mradmin_run mradmin_maintenance;
 mradmin_run mradmin_recommission;
 mradmin_run mradmin_forget;
 
+/* --- mradmin_balance.c --------------------------------------------------------------------------
+ */
+mradmin_run mradmin_balance;
+mradmin_run mradmin_balance_rate;
+
 /* --- mradmin_state.c ----------------------------------------------------------------------------
  */
 mradmin_run mradmin_safemode;
