@@ -201,10 +201,18 @@ static enum status take_daemon(struct arena *arena,
     return find_addresses(arena, daemon, reterr_error);
 }
 
-enum status cluster_load(struct arena *arena,
-                         const char *directory,
-                         struct cluster *ret_cluster,
-                         struct error *reterr_error)
+static bool has_role(const json_t *row, const char *role)
+{
+    const char *text = json_string_value(json_object_get(row, "role"));
+    return role == NULL || (text != NULL && strcmp(text, role) == 0);
+}
+
+/* role NULL: all. */
+static enum status load_daemons(struct arena *arena,
+                                const char *directory,
+                                const char *role,
+                                struct cluster *ret_cluster,
+                                struct error *reterr_error)
 {
     json_t *object = NULL;
     enum status status =
@@ -223,14 +231,35 @@ enum status cluster_load(struct arena *arena,
             error_set(reterr_error, ERR_LIMIT, "%s/cluster.json: %zu daemons", directory, count);
     struct cluster_daemon *daemons =
         ARENA_ARRAY(arena, struct cluster_daemon, status == OK && count > 0 ? count : 1);
-    for (size_t i = 0; i < count && status == OK; i++)
-        status = take_daemon(arena, directory, json_array_get(rows, i), &daemons[i], reterr_error);
+    size_t taken = 0;
+    for (size_t i = 0; i < count && status == OK; i++) {
+        const json_t *row = json_array_get(rows, i);
+        if (has_role(row, role))
+            status = take_daemon(arena, directory, row, &daemons[taken++], reterr_error);
+    }
     json_decref(object);
     if (status != OK)
         return status;
     *ret_cluster = (struct cluster){
-        .directory = path_join(arena, "", directory), .daemons = daemons, .daemon_count = count};
+        .directory = path_join(arena, "", directory), .daemons = daemons, .daemon_count = taken};
     return OK;
+}
+
+enum status cluster_load(struct arena *arena,
+                         const char *directory,
+                         struct cluster *ret_cluster,
+                         struct error *reterr_error)
+{
+    return load_daemons(arena, directory, NULL, ret_cluster, reterr_error);
+}
+
+enum status cluster_load_role(struct arena *arena,
+                              const char *directory,
+                              const char *role,
+                              struct cluster *ret_cluster,
+                              struct error *reterr_error)
+{
+    return load_daemons(arena, directory, role, ret_cluster, reterr_error);
 }
 
 enum status cluster_save(const struct cluster *cluster, struct error *reterr_error)

@@ -48,6 +48,12 @@ MUST_USE enum status cluster_load(struct arena *arena,
                                   const char *directory,
                                   struct cluster *ret_cluster,
                                   struct error *reterr_error);
+/* The same with daemons of this role alone: it looks at no other's files. */
+MUST_USE enum status cluster_load_role(struct arena *arena,
+                                       const char *directory,
+                                       const char *role,
+                                       struct cluster *ret_cluster,
+                                       struct error *reterr_error);
 /* Writes cluster.json atomically. Of each daemon: name, role, directory; addresses if directory is
  * "". */
 MUST_USE enum status cluster_save(const struct cluster *cluster, struct error *reterr_error);

@@ -172,6 +172,7 @@ enum status daemon_find(struct daemon *daemon,
         return OK;
     }
     struct cluster cluster;
-    enum status status = cluster_load(arena, daemon->cluster_directory, &cluster, reterr_error);
+    enum status status =
+        cluster_load_role(arena, daemon->cluster_directory, role, &cluster, reterr_error);
     return status == OK ? cluster_rpc_address(&cluster, role, ret_address, reterr_error) : status;
 }

@@ -236,7 +236,8 @@ static void add_location(struct web_request *web)
 {
     struct cluster cluster;
     const struct cluster_daemon *namenode = NULL;
-    if (cluster_load(web->arena, daemon_cluster_directory(web->node->daemon), &cluster, NULL) == OK)
+    if (cluster_load_role(web->arena, daemon_cluster_directory(web->node->daemon), "namenode",
+                          &cluster, NULL) == OK)
         namenode = cluster_find(&cluster, "namenode");
     struct buf url;
     buf_open(&url, URL_BYTES_MAX);

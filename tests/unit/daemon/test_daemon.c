@@ -631,6 +631,27 @@ static void test_cluster__remote_daemons_keep_their_addresses(void)
     CU_ASSERT_EQUAL(cluster_load(f.arena, f.directory, &loaded, &f.error), ERR_UNSUPPORTED);
 }
 
+static void test_cluster__one_role_is_found_whatever_the_others_left(void)
+{
+    struct cluster_daemon rows[] = {
+        {.name = "bad", .role = "bad", .directory = path_join(f.arena, f.directory,     "bad")},
+        {.name = "nn",             .role = "namenode",               .directory = "",               .rpc_address = "10.0.0.1:9000"}
+    };
+    struct cluster saved = {.directory = f.directory, .daemons = rows, .daemon_count = 2};
+    struct cluster loaded;
+    rows[1].http_address = rows[1].credential_socket = rows[1].fd_socket = "";
+    CU_ASSERT_EQUAL(directory_make(rows[0].directory, 0755, &f.error), OK);
+    CU_ASSERT_EQUAL(file_replace(path_join(f.arena, rows[0].directory, "bad.addr"),
+                                 slice_from_string("{"), FILE_PUBLIC, &f.error),
+                    OK);
+    CU_ASSERT_EQUAL(cluster_save(&saved, &f.error), OK);
+    CU_ASSERT_EQUAL(cluster_load(f.arena, f.directory, &loaded, &f.error), ERR_CORRUPT);
+    CU_ASSERT_EQUAL_FATAL(cluster_load_role(f.arena, f.directory, "namenode", &loaded, &f.error),
+                          OK);
+    CU_ASSERT_EQUAL_FATAL(loaded.daemon_count, 1);
+    CU_ASSERT_STRING_EQUAL(loaded.daemons[0].rpc_address, "10.0.0.1:9000");
+}
+
 static void test_cluster__folder_is_found(void)
 {
     host_environment_set("MILLRACE_DIR", "/from/environment");
@@ -731,6 +752,8 @@ static const struct unit_test tests[] = {
      test_cluster__killed_daemon_has_no_address                                                                                                                                    },
     {"test_cluster__remote_daemons_keep_their_addresses",
      "Daemons on other hosts keep their addresses in the list.",                                                         test_cluster__remote_daemons_keep_their_addresses         },
+    {"test_cluster__one_role_is_found_whatever_the_others_left",
+     "One role is found, whatever the others left.",                                                                     test_cluster__one_role_is_found_whatever_the_others_left  },
     {"test_cluster__folder_is_found",                              "The cluster's folder is found.",
      test_cluster__folder_is_found                                                                                                                                                 },
     {"test_cluster__token_may_come_from_a_file",                   "A token may come from a file.",
