@@ -4,6 +4,8 @@ LDADD = $(UNIT_LIBS) $(BASE_LIBS)
 
 check_LIBRARIES += tests/support/libunit.a
 tests_support_libunit_a_SOURCES = \
+	tests/support/power_loss.c \
+	tests/support/power_loss.h \
 	tests/support/unit.c \
 	tests/support/unit.h
 
