@@ -6,6 +6,7 @@
 
 enum {
     PERMISSION_MASK = 022, /* what clients leave out by default */
+    ACCESSED_MAX = 100000, /* files whose access is noted at a time; of others it is forgotten */
 };
 
 /* The inode of path, unless the call is a repetition or refused. NULL: answered. */
@@ -109,15 +110,32 @@ void namenode_set_times(struct namenode *nn, const struct dfs_set_times_request 
     namenode_reply(nn, &(struct dfs_set_times_response){0});
 }
 
-void namenode_inode_accessed(struct namenode *nn, struct inode *file)
+void namenode_inode_accessed(struct namenode *nn, const struct inode *file)
 {
     uint64_t precision_ms = (uint64_t)nn->settings.access_time_precision_ms;
     bool is_due = precision_ms > 0 && nn->wall_ms >= precision_ms &&
                   nn->wall_ms - precision_ms >= file->accessed_ms;
-    if (is_due && nn->mode == MODE_OPEN && file->state == INODE_INSTALLED) {
-        file->accessed_ms = nn->wall_ms;
-        namenode_record_access(nn, file);
+    if (is_due && nn->mode == MODE_OPEN && file->state == INODE_INSTALLED &&
+        map_u64_count(nn->accessed) < ACCESSED_MAX) {
+        (void)map_u64_put(nn->accessed, file->id, nn); /* once is enough */
     }
+}
+
+void namenode_accessed_flush(struct namenode *nn)
+{
+    size_t cursor = 0;
+    uint64_t file_id = 0;
+    if (nn->mode != MODE_OPEN || map_u64_count(nn->accessed) == 0) {
+        return;
+    }
+    while (map_u64_next(nn->accessed, &cursor, &file_id, NULL)) {
+        struct inode *file = map_u64_get(nn->inodes, file_id);
+        if (file != NULL && nn->wall_ms > file->accessed_ms) {
+            file->accessed_ms = nn->wall_ms;
+            namenode_record_access(nn, file);
+        }
+    }
+    map_u64_clear(nn->accessed);
 }
 
 /* --- replication --------------------------------------------------------------------- */

@@ -25,8 +25,12 @@ void namenode_set_replication(struct namenode *nn,
                               const struct dfs_set_replication_request *request);
 void namenode_set_quota(struct namenode *nn, const struct dfs_set_quota_request *request);
 void namenode_get_server_defaults(struct namenode *nn);
-/* A reader looked the file up: its access time moves, if it is old enough. */
-void namenode_inode_accessed(struct namenode *nn, struct inode *file);
+/*
+ * A reader looked the file up: its access time is to move, if it is old enough. It does with the
+ * next flush, so that readers need not wait until the journal is synced.
+ */
+void namenode_inode_accessed(struct namenode *nn, const struct inode *file);
+void namenode_accessed_flush(struct namenode *nn);
 /* False and the call failed: not 1 to the most that is allowed. */
 bool namenode_replication_is_valid(struct namenode *nn, uint32_t replication);
 

@@ -144,6 +144,7 @@ enum status namenode_open(const struct namenode_settings *settings,
     nn->mutations = map_open();
     nn->fences = map_open();
     nn->merges = map_u64_open();
+    nn->accessed = map_u64_open();
     nn->compact_waiting = map_u64_open();
     nn->next_id = 1;
     *ret_namenode = nn;
@@ -197,6 +198,7 @@ void namenode_close(struct namenode *nn)
     }
     free_memories(nn);
     namenode_compact_close(nn);
+    map_u64_close(nn->accessed);
     heap_close(&nn->timers);
     heap_close(&nn->repair_queue);
     map_close(nn->fences);
@@ -526,6 +528,7 @@ static void run_timer(struct namenode *nn, struct timer *timer)
         return;
     case TIMER_HOUSEKEEPING:
         namenode_unknown_expire(nn);
+        namenode_accessed_flush(nn);
         namenode_trash_run(nn);
         namenode_compact_run(nn);
         namenode_nodes_housekeeping(nn);

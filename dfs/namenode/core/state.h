@@ -360,6 +360,7 @@ struct namenode {
     const struct inode *moving; /* is being moved, and counts as much; NULL: nothing */
     struct usage moving_usage;
     struct map_u64 *leases;          /* by client id */
+    struct map_u64 *accessed;        /* files that were read since the last flush, by id */
     struct map_u64 *compact_waiting; /* by file id */
     struct map_u64 *merges;          /* by the merged block's id */
     int64_t compact_next_ms;

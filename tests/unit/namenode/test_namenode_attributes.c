@@ -208,15 +208,34 @@ static void test_times__reading_is_noted_once_per_precision(void)
     when_ms_pass(1);
     size_t records = f.record_count;
     CU_ASSERT_EQUAL(do_blocks("/file", "", &blocks), OK);
+    CU_ASSERT_EQUAL(do_blocks("/file", "", &blocks), OK);
+    CU_ASSERT_EQUAL(f.record_count, records); /* nobody waits for it */
+    when_ms_pass(1000);
+    uint64_t noted_ms = (uint64_t)f.wall_ms;
     CU_ASSERT_EQUAL(f.record_count, records + 1);
     CU_ASSERT_EQUAL(do_blocks("/file", "", &blocks), OK);
+    when_ms_pass(1000);
     CU_ASSERT_EQUAL(f.record_count, records + 1);
-    CU_ASSERT_EQUAL(status_of("/file").accessed_ms, (uint64_t)f.wall_ms);
+    CU_ASSERT_EQUAL(status_of("/file").accessed_ms, noted_ms);
     CU_ASSERT_EQUAL(status_of("/file").modified_ms, written_ms);
     f.replay_every = 0; /* results forgotten by the later clock would be remembered again */
     f.wall_ms -= 2 * f.settings.access_time_precision_ms; /* a clock that goes back */
     CU_ASSERT_EQUAL(do_blocks("/file", "", &blocks), OK);
+    when_ms_pass(1000);
     CU_ASSERT_EQUAL(f.record_count, records + 1);
+}
+
+static void test_times__reading_a_file_that_is_gone_then_is_forgotten(void)
+{
+    struct dfs_get_blocks_response blocks;
+    given_nodes(3);
+    (void)given_file("/file", 1, 0);
+    when_ms_pass(f.settings.access_time_precision_ms);
+    CU_ASSERT_EQUAL(do_blocks("/file", "", &blocks), OK);
+    CU_ASSERT_EQUAL(do_delete("/file", false), OK);
+    size_t records = f.record_count;
+    when_ms_pass(1000);
+    CU_ASSERT_EQUAL(f.record_count, records);
 }
 
 static void test_times__reading_leaves_no_trace_with_precision_0(void)
@@ -508,6 +527,9 @@ static const struct unit_test tests[] = {
     {"test_times__reading_is_noted_once_per_precision",
      "Reading moves the access time once per precision, with one record.",
      test_times__reading_is_noted_once_per_precision},
+    {"test_times__reading_a_file_that_is_gone_then_is_forgotten",
+     "The access of a file that is deleted at once is forgotten.",
+     test_times__reading_a_file_that_is_gone_then_is_forgotten},
     {"test_times__reading_leaves_no_trace_with_precision_0",
      "With precision 0 reading leaves no trace.",
      test_times__reading_leaves_no_trace_with_precision_0},
