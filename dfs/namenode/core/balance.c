@@ -71,8 +71,9 @@ static struct scales weigh(const struct namenode *nn)
     void *value = NULL;
     while (map_u64_next(nn->nodes, &cursor, NULL, &value)) {
         struct tracked *node = value;
-        bool counts = node->state == TRACKED_LIVE && namenode_node_is_in_service(node) &&
-                      node->has_reported && node->capacity_bytes > 0;
+        bool counts = node->state == TRACKED_LIVE && !node->is_hung_up &&
+                      namenode_node_is_in_service(node) && node->has_reported &&
+                      node->capacity_bytes > 0;
         if (counts) {
             used += used_bytes(node);
             capacity += node->capacity_bytes;

@@ -145,6 +145,8 @@ void namenode_repair_start(struct namenode *nn);
 void namenode_repair_stop(struct namenode *nn);
 void namenode_repair_review_all(struct namenode *nn);
 void namenode_repair_unpark(struct namenode *nn);
+/* A new process of the node knows of no copy that the older one was to send or receive. */
+void namenode_repair_restarted(struct namenode *nn, struct tracked *node);
 /* Takes back copies that are not needed any more and that nobody was told of. */
 void namenode_repair_cancel(struct namenode *nn, struct block *block);
 /* Has a block copied; the caller has chosen the nodes. Counts against the nodes' rates. */

@@ -317,6 +317,9 @@ void namenode_register_datanode(struct namenode *nn,
     }
     drop_held(nn, node, ERR_STALE);
     namenode_rack_ask(nn, request->node.host);
+    if (node->incarnation != request->incarnation) {
+        namenode_repair_restarted(nn, node);
+    }
     bool is_changed = store_endpoint(nn, node, &request->node);
     node_apply(nn, node, TRACKED_REGISTERED);
     if (is_changed) {

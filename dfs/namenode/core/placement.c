@@ -137,7 +137,7 @@ static bool fits(const struct draw *draw, const struct want *want, const struct 
 static enum grade grade_of(const struct draw *draw, const struct tracked *node)
 {
     uint64_t load = busyness(node);
-    if (node->state != TRACKED_LIVE) {
+    if (node->state != TRACKED_LIVE || node->is_hung_up) {
         return GRADE_STALE;
     }
     if (node->is_slow) {

@@ -131,6 +131,44 @@ static void cancel_untold(struct namenode *nn, struct tracked *source)
     }
 }
 
+static void abandon(struct namenode *nn, struct replica *replica)
+{
+    struct block *block = replica->block;
+    NAMENODE_TRACE(nn, "copy lost block=%llu to=%llu", (unsigned long long)block->id,
+                   (unsigned long long)replica->node->endpoint.node_id);
+    namenode_replica_drop(nn, replica);
+    namenode_block_review(nn, block);
+}
+
+static struct replica *find_copy_from(const struct block *block, const struct tracked *source)
+{
+    for (size_t i = 0; i < block->replica_count; i++) {
+        const struct arrival *arrival = block->replicas[i]->arrival;
+        if (arrival != NULL && arrival->source == source) {
+            return block->replicas[i];
+        }
+    }
+    return NULL;
+}
+
+void namenode_repair_restarted(struct namenode *nn, struct tracked *node)
+{
+    struct list_node *at = node->copies_in + node->copies_out > 0 ? node->replicas.first : NULL;
+    while (at != NULL) {
+        struct replica *replica = at->object;
+        const struct block *block = replica->block;
+        at = at->next; /* a review drops no replica of another block */
+        struct replica *copy = NULL;
+        if (replica->arrival != NULL && replica->arrival->source != NULL) {
+            abandon(nn, replica);
+            continue;
+        }
+        while ((copy = find_copy_from(block, node)) != NULL) {
+            abandon(nn, copy);
+        }
+    }
+}
+
 void namenode_repair_stop(struct namenode *nn)
 {
     if (nn->is_repairing) {

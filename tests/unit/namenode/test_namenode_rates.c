@@ -224,6 +224,76 @@ static void test_return__copies_nobody_was_told_of_are_taken_back(void)
     }
 }
 
+/* Copies are told and not made; then one end of them is started anew. */
+static void expect_copies_again(bool is_target)
+{
+    f.settings.copies_per_node = 20;
+    given_nodes(4);
+    (void)given_file("/a", 10, 3);
+    given_repairing();
+    for (size_t i = 0; i < f.node_count; i++) {
+        f.nodes[i].is_obedient = false;
+    }
+    struct test_node *fifth = given_node("h5", "/r2");
+    fifth->is_obedient = false;
+    struct dfs_set_datanode_admin_request request = {.node_id = 2, .action = DATANODE_DECOMMISSION};
+    CU_ASSERT_EQUAL(call(METHOD_NAMENODE_SET_DATANODE_ADMIN, &request), OK);
+    size_t under = cluster().under_replicated_count;
+    CU_ASSERT_TRUE(under > 0 && count_traced("copy block=") == under);
+    for (size_t i = 0; i < f.node_count; i++) {
+        f.nodes[i].is_obedient = true;
+    }
+    for (size_t i = 0; i < f.node_count; i++) {
+        bool is_holder = f.nodes[i].disk_count > 0;
+        if (is_holder != is_target) {
+            f.nodes[i].incarnation++;
+            node_register(&f.nodes[i]);
+            node_report(&f.nodes[i]);
+            node_beat(&f.nodes[i]);
+        }
+    }
+    when_ms_pass(2000); /* much less than the copies' timeout */
+    CU_ASSERT_EQUAL(count_traced("copy lost"), under);
+    CU_ASSERT_EQUAL(cluster().under_replicated_count, 0);
+}
+
+static void test_return__copies_to_a_restarted_node_are_told_again(void)
+{
+    expect_copies_again(true);
+}
+
+static void test_return__copies_from_a_restarted_node_are_told_again(void)
+{
+    expect_copies_again(false);
+}
+
+static void test_return__node_that_hung_up_is_not_copied_to(void)
+{
+    given_nodes(5);
+    (void)given_file("/a", 10, 3);
+    given_repairing();
+    node_die(node_by_id(1));
+    node_hang_up(node_by_id(1));
+    for (size_t i = 0; i < 10; i++) {
+        uint64_t block_id = block_of("/a", i);
+        struct test_node *sick = node_by_id(node_has(node_by_id(2), block_id) ? 2 : 4);
+        node_says_corrupt(sick, block_id);
+    }
+    CU_ASSERT_TRUE(count_traced("copy block=") > 0);
+    CU_ASSERT_EQUAL(count_traced("to=1"), 0);
+    for (int i = 0; i < 10; i++) {
+        uint64_t id = 0;
+        char path[32];
+        struct dfs_add_block_response block = {0};
+        snprintf(path, sizeof(path), "/b%d", i);
+        CU_ASSERT_EQUAL(do_create(path, false, 3, &id), OK);
+        CU_ASSERT_EQUAL(do_add_block(id, "h1", &block), OK);
+        for (size_t t = 0; t < block.targets_count; t++) {
+            CU_ASSERT_NOT_EQUAL(block.targets[t].node_id, 1);
+        }
+    }
+}
+
 static void test_return__copies_made_meanwhile_are_trimmed_from_the_fullest(void)
 {
     given_nodes(5);
@@ -262,6 +332,12 @@ static const struct unit_test tests[] = {
      "Blocks with the fewest copies come first, of these those in one rack.",                                             test_order__fewest_copies_then_one_rack                        },
     {"test_return__copies_nobody_was_told_of_are_taken_back",
      "When a node returns, copies nobody was told of are taken back.",                                                    test_return__copies_nobody_was_told_of_are_taken_back          },
+    {"test_return__copies_to_a_restarted_node_are_told_again",
+     "Copies to a datanode that was started anew are told again.",                                                        test_return__copies_to_a_restarted_node_are_told_again         },
+    {"test_return__copies_from_a_restarted_node_are_told_again",
+     "Copies from a datanode that was started anew are told again.",                                                      test_return__copies_from_a_restarted_node_are_told_again       },
+    {"test_return__node_that_hung_up_is_not_copied_to",
+     "A datanode whose connection broke gets no copies while others can take them.",                                      test_return__node_that_hung_up_is_not_copied_to                },
     {"test_return__copies_made_meanwhile_are_trimmed_from_the_fullest",
      "When a node returns, surplus replicas are trimmed and racks kept.",                                                 test_return__copies_made_meanwhile_are_trimmed_from_the_fullest},
 };
