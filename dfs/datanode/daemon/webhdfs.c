@@ -259,6 +259,9 @@ void node_webhdfs_handle(void *user, struct http_request *request)
         web->status = dfs_writer_complete(web->writer, &web->error);
     }
     if (web->status != OK) {
+        /* First, so that who hears of the failure finds nothing of the file. */
+        dfs_writer_close(web->writer);
+        web->writer = NULL;
         webhdfs_reply_failure(request, web->op, web->status, web->error.text);
     } else if (web->op == WEBHDFS_CREATE) {
         add_location(web);
