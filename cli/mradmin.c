@@ -71,6 +71,8 @@ static const struct admin_command commands[] = {
       wait_options, WORDS_REFUSE}, mradmin_decommission},
     {{"forget", "NODE...", "drop lost datanodes from reports", 1, SIZE_MAX,
       json_options, WORDS_REFUSE}, mradmin_forget},
+    {{"journal", "FILE|FOLDER...", "print the journal's segments and checkpoints, daemon or not", 1,
+      SIZE_MAX, no_options, WORDS_REFUSE}, mradmin_journal},
     {{"maintenance", "NODE...", "count what datanodes hold as there while they are away", 1, SIZE_MAX,
       maintenance_options, WORDS_REFUSE}, mradmin_maintenance},
     {{"recommission", "NODE...", "put datanodes back in service", 1, SIZE_MAX,
@@ -206,6 +208,8 @@ static enum status connect_and_run(struct mradmin *mradmin,
                                    int *ret_code,
                                    struct error *reterr_error)
 {
+    if (command->run == mradmin_journal)
+        return command->run(mradmin, ret_code, reterr_error);
     enum status status =
         cli_session_open(mradmin->words.values[ADMIN_KEY_CLUSTER], &mradmin->session, reterr_error);
     if (status != OK)

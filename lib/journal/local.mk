@@ -9,6 +9,8 @@ lib_libjournal_a_SOURCES = \
 	lib/journal/journal_local.c \
 	lib/journal/journal_local.h \
 	lib/journal/journal_open.c \
+	lib/journal/journal_view.c \
+	lib/journal/journal_view.h \
 	lib/journal/segment.c \
 	lib/journal/segment.h \
 	lib/journal/segment_read.c

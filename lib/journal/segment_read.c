@@ -136,7 +136,7 @@ static enum status read_header(struct segment_reader *reader,
     status = decode_header(reader, bytes, header, reterr_error);
     if (status != OK)
         return status;
-    if (header->kind != reading->kind)
+    if (reading->kind != SEGMENT_KIND_COUNT && header->kind != reading->kind)
         return corrupt(reader, 12, "the kind is not the one of the name", reterr_error);
     if (reading->generation != 0 && header->generation != reading->generation)
         return corrupt(reader, 32, "the generation is not the one of the name", reterr_error);

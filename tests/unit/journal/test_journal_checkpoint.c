@@ -9,6 +9,7 @@
 #include "lib/base/fault.h"
 #include "lib/base/mem.h"
 #include "lib/journal/journal.h"
+#include "lib/journal/journal_view.h"
 #include "lib/os/directory.h"
 #include "lib/os/file.h"
 #include "tests/support/unit.h"
@@ -593,6 +594,60 @@ static void test_mirror__open_survives_every_failure(void)
     }
 }
 
+/* --- the viewer ------------------------------------------------------------------------------- */
+
+static enum status view_begin(void *user, const struct journal_view_file *file, struct error *error)
+{
+    (void)error;
+    return buf_append_format(user, "%s %llu: ", file->is_checkpoint ? "checkpoint" : "segment",
+                             (unsigned long long)file->generation);
+}
+
+static enum status view_record(void *user,
+                               const struct journal_view_record *record,
+                               struct error *error)
+{
+    (void)error;
+    return buf_append_format(user, "%llu@%llu %.*s=%.*s ", (unsigned long long)record->sequence,
+                             (unsigned long long)record->offset, SLICE_ARGS(record->type),
+                             SLICE_ARGS(record->bytes));
+}
+
+static enum status view_end(void *user, const struct journal_view_file *file, struct error *error)
+{
+    (void)error;
+    return buf_append_format(user, "end %llu%s\n", (unsigned long long)file->end,
+                             file->damage != NULL ? " damaged" : "");
+}
+
+static void expect_view(const char *name, const char *expected)
+{
+    struct buf text = {0};
+    struct journal_view view = {
+        .user = &text, .begin = view_begin, .record = view_record, .end = view_end};
+    bool is_damaged = false;
+    CU_ASSERT_EQUAL(journal_view_file(path_of(0, name), &view, &is_damaged, &f.error), OK);
+    CU_ASSERT_STRING_EQUAL(buf_string(&text), expected);
+    CU_ASSERT_EQUAL(is_damaged, strstr(expected, "damaged") != NULL);
+    buf_close(&text);
+}
+
+static void test_view__shows_files_as_far_as_they_are_good(void)
+{
+    const char **paths = NULL;
+    size_t count = 0;
+    given_checkpoints();
+    CU_ASSERT_EQUAL(add("4"), OK);
+    expect_view("j.0000000003.checkpoint", "checkpoint 3: 1@64 s=s=a=1  a=2  end 114\n");
+    expect_view("j.0000000003.journal", "segment 3: 3@64 a=3 4@104 a=4 end 144\n");
+    flip(path_of(0, "j.0000000003.journal"), 110, 1);
+    expect_view("j.0000000003.journal", "segment 3: 3@64 a=3 end 104 damaged\n");
+    flip(path_of(0, "j.0000000003.journal"), 10, 1);
+    expect_view("j.0000000003.journal", "end 0 damaged\n");
+    CU_ASSERT_EQUAL(journal_view_list(f.directories[0], f.arena, &paths, &count, &f.error), OK);
+    CU_ASSERT_EQUAL(count, 4);
+}
+
 static const struct unit_test tests[] = {
     {"test_checkpoint__replaces_the_log_and_two_are_kept",
      "A checkpoint replaces the log; two are kept.",                                                            test_checkpoint__replaces_the_log_and_two_are_kept     },
@@ -610,6 +665,8 @@ static const struct unit_test tests[] = {
      "A checkpoint whose segment is missing is damage.",                                                        test_checkpoint__missing_newest_segment_stops_the_open },
     {"test_checkpoint__survives_every_failure",
      "Whichever call of a checkpoint fails, nothing is lost.",                                                  test_checkpoint__survives_every_failure                },
+    {"test_view__shows_files_as_far_as_they_are_good",          "Files are shown as far as they are good.",
+     test_view__shows_files_as_far_as_they_are_good                                                                                                                    },
     {"test_mirror__both_hold_the_same",                         "Two directories hold the same, byte by byte.",
      test_mirror__both_hold_the_same                                                                                                                                   },
     {"test_mirror__lost_directory_is_filled_again",
