@@ -29,21 +29,25 @@ enum status directory_make(const char *path, unsigned permission, struct error *
 }
 
 /* One level of directory_make_all: an existing directory is fine. */
-static enum status make_or_find(const char *path, unsigned permission, struct error *reterr_error)
+static enum status make_or_find(const char *path,
+                                unsigned permission,
+                                bool is_synced,
+                                struct error *reterr_error)
 {
     if (os_mkdir(path, (mode_t)permission) == 0)
-        return OK;
-    int reason = errno;
+        return is_synced ? directory_sync_parent(path, reterr_error) : OK;
     struct stat info;
-    if (reason == EEXIST && os_stat(path, &info) == 0) {
-        if (S_ISDIR(info.st_mode))
-            return OK;
-        return error_set(reterr_error, ERR_NOT_DIRECTORY, "make directory %s: is a file", path);
-    }
-    return error_set_errno(reterr_error, reason, "make directory %s", path);
+    if (errno != EEXIST || os_stat(path, &info) != 0)
+        return error_set_errno(reterr_error, errno, "make directory %s", path);
+    if (S_ISDIR(info.st_mode))
+        return OK;
+    return error_set(reterr_error, ERR_NOT_DIRECTORY, "make directory %s: is a file", path);
 }
 
-enum status directory_make_all(const char *path, unsigned permission, struct error *reterr_error)
+static enum status make_all(const char *path,
+                            unsigned permission,
+                            bool is_synced,
+                            struct error *reterr_error)
 {
     size_t length = strlen(path);
     char *partial = mem_new(length + 1);
@@ -53,13 +57,25 @@ enum status directory_make_all(const char *path, unsigned permission, struct err
         if (partial[i] != '/' || partial[i - 1] == '/')
             continue;
         partial[i] = '\0';
-        status = make_or_find(partial, permission, reterr_error);
+        status = make_or_find(partial, permission, is_synced, reterr_error);
         partial[i] = '/';
     }
     if (status == OK)
-        status = make_or_find(path, permission, reterr_error);
+        status = make_or_find(path, permission, is_synced, reterr_error);
     mem_free(partial);
     return status;
+}
+
+enum status directory_make_all(const char *path, unsigned permission, struct error *reterr_error)
+{
+    return make_all(path, permission, false, reterr_error);
+}
+
+enum status directory_make_durable(const char *path,
+                                   unsigned permission,
+                                   struct error *reterr_error)
+{
+    return make_all(path, permission, true, reterr_error);
 }
 
 enum status directory_make_temporary(const char *prefix,
@@ -211,7 +227,10 @@ enum status directory_tree_bytes(const char *path, uint64_t *ret_bytes, struct e
 
 enum status directory_sync(const char *path, struct error *reterr_error)
 {
-    int descriptor = os_open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+    int descriptor;
+    do
+        descriptor = os_open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+    while (descriptor < 0 && errno == EINTR);
     if (descriptor < 0)
         return error_set_errno(reterr_error, errno, "open directory %s", path);
     int result = os_fsync(descriptor);

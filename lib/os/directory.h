@@ -21,6 +21,10 @@ MUST_USE enum status directory_make(const char *path,
 MUST_USE enum status directory_make_all(const char *path,
                                         unsigned permission,
                                         struct error *reterr_error);
+/* The same; each name that is new is made durable in its parent. */
+MUST_USE enum status directory_make_durable(const char *path,
+                                            unsigned permission,
+                                            struct error *reterr_error);
 /* Makes a fresh directory prefix + six random characters, 0700; the path comes from arena. */
 MUST_USE enum status directory_make_temporary(const char *prefix,
                                               struct arena *arena,

@@ -58,7 +58,7 @@ static enum status make_folders(struct store *store, struct error *reterr_error)
     const char *incoming = (const char *)arena_format(arena, "%s/incoming", store->directory).data;
     const char *corrupt = (const char *)arena_format(arena, "%s/corrupt", store->directory).data;
     const char *blocks = (const char *)arena_format(arena, "%s/blocks", store->directory).data;
-    enum status status = directory_make_all(store->directory, 0700, reterr_error);
+    enum status status = directory_make_durable(store->directory, 0700, reterr_error);
     if (status == OK)
         status = directory_remove_tree(incoming, reterr_error);
     if (status == OK)
@@ -164,10 +164,11 @@ static enum status writer_failed(struct store_writer *writer, enum status status
     return status;
 }
 
+/* Whatever a sync says, it has failed for good; only one that was never made is no failure. */
 static enum status sync_failed(struct store_writer *writer, enum status status)
 {
     writer->has_failed = true;
-    writer->has_broken_volume = true;
+    writer->has_broken_volume = status != ERR_LIMIT && status != ERR_NO_MEMORY;
     return status;
 }
 

@@ -37,16 +37,26 @@ static enum status read_sidecar(struct store *store,
                                 struct store_reader *reader,
                                 struct error *reterr_error)
 {
-    struct arena *arena = arena_open(0);
-    buf_open(&reader->sidecar_bytes, (size_t)block_sidecar_bytes(LIMIT_BLOCK_BYTES));
-    const char *path = store_path(store, arena, STORE_BLOCKS, block_id, ".crc");
-    enum status status = file_read_whole(path, &reader->sidecar_bytes, reterr_error);
-    if (status == ERR_LIMIT || status == ERR_NOT_FOUND) /* a .blk without .crc is not whole */
-        status = error_set(reterr_error, ERR_CORRUPT, "%s is missing or too long", path);
+    struct file *file = NULL;
+    uint64_t length = 0;
+    enum status status = store_open_file(store, block_id, true, &file, reterr_error);
+    if (status == ERR_NOT_FOUND)
+        return error_set(reterr_error, ERR_CORRUPT, "%s has no sidecar", file_path(reader->data));
+    if (status == OK)
+        status = file_length(file, &length, reterr_error);
+    if (status == OK && length > block_sidecar_bytes(LIMIT_BLOCK_BYTES))
+        status = error_set(reterr_error, ERR_CORRUPT, "%s is too long", file_path(file));
+    if (status == OK && buf_reserve(&reader->sidecar_bytes, (size_t)length) != OK)
+        status = error_set(reterr_error, ERR_NO_MEMORY, "memory for checksums");
     if (status == OK)
         status =
+            file_read_exactly(file, 0, reader->sidecar_bytes.data, (size_t)length, reterr_error);
+    if (status == OK) {
+        reader->sidecar_bytes.length = (size_t)length;
+        status =
             block_sidecar_decode(buf_slice(&reader->sidecar_bytes), &reader->sidecar, reterr_error);
-    arena_close(arena);
+    }
+    file_close(file);
     return status;
 }
 
