@@ -68,14 +68,32 @@ static enum status redirect(struct visit *visit, struct slice address)
     return status;
 }
 
+/* --- which datanode -------------------------------------------------------------------------- */
+
+/* Has the client been there in vain? "excludedatanodes" lists host:port with commas. */
+static bool is_excluded(const struct visit *visit, struct slice address)
+{
+    struct slice rest =
+        slice_from_string(visit->parameters.get(visit->parameters.user, "excludedatanodes"));
+    while (rest.length > 0) {
+        size_t end = slice_find(rest, ',');
+        if (slice_equal(slice_sub(rest, 0, end), address))
+            return true;
+        rest = slice_sub(rest, end, rest.length - end);
+        if (rest.length > 0)
+            rest = slice_sub(rest, 1, rest.length - 1);
+    }
+    return false;
+}
+
 /* How gladly the client is sent there: 0 is best; above LAST_RESORT it is not. */
 enum {
     LAST_RESORT = 2
 };
 
-static int reluctance(const struct dfs_datanode_info *node)
+static int reluctance(const struct visit *visit, const struct dfs_datanode_info *node)
 {
-    if (node->state != DATANODE_LIVE)
+    if (node->state != DATANODE_LIVE || is_excluded(visit, node->node.http_address))
         return LAST_RESORT + 1;
     if (node->free_bytes == 0 || node->admin_state != ADMIN_IN_SERVICE)
         return LAST_RESORT;
@@ -96,12 +114,13 @@ static enum status choose_any(struct visit *visit, struct slice *ret_address)
     size_t count = 0;
     for (int round = 0; round <= LAST_RESORT && count == 0; round++) {
         for (size_t i = 0; i < cluster->datanodes_count; i++) {
-            if (reluctance(&cluster->datanodes[i]) == round)
+            if (reluctance(visit, &cluster->datanodes[i]) == round)
                 addresses[count++] = cluster->datanodes[i].node.http_address;
         }
     }
     if (count == 0)
-        return error_set(&visit->error, ERR_NO_NODES, "Failed to find datanode: none is live");
+        return error_set(&visit->error, ERR_NO_NODES,
+                         "Failed to find datanode: none is live and not excluded");
     *ret_address = addresses[host_random_u64() % count];
     return OK;
 }
@@ -118,8 +137,9 @@ static enum status choose_replica(struct visit *visit,
     size_t count = 0;
     for (int round = 0; round < 2 && count == 0; round++) {
         for (size_t i = 0; i < block->replicas_count; i++) {
-            if (round > 0 || !block->replicas[i].is_stale)
-                addresses[count++] = block->replicas[i].node.http_address;
+            struct slice address = block->replicas[i].node.http_address;
+            if ((round > 0 || !block->replicas[i].is_stale) && !is_excluded(visit, address))
+                addresses[count++] = address;
         }
     }
     if (count == 0)
@@ -127,6 +147,8 @@ static enum status choose_replica(struct visit *visit,
     *ret_address = addresses[host_random_u64() % count];
     return OK;
 }
+
+/* --- operations ------------------------------------------------------------------------------ */
 
 enum status namenode_webhdfs_open(struct visit *visit)
 {
