@@ -130,13 +130,15 @@ static void locate_block(struct namenode *nn,
     ret_located->is_corrupt = count == 0;
 }
 
-/* After a restart a block that no datanode has told of yet is not lost: the reader asks again. */
+/* After a restart a block of which no datanode has told a good replica yet is not lost: the reader
+ * asks again. */
 static bool is_not_found_yet(struct namenode *nn, const struct block *block)
 {
-    if (nn->mode == MODE_OPEN || block->replica_count > 0) {
+    if (nn->mode == MODE_OPEN || namenode_block_stored(block) > 0) {
         return false;
     }
-    namenode_fail(nn, ERR_SAFE_MODE, "safe mode: no replica of block %016llx has been found yet",
+    namenode_fail(nn, ERR_SAFE_MODE,
+                  "safe mode: no good replica of block %016llx has been found yet",
                   (unsigned long long)block->id);
     return true;
 }

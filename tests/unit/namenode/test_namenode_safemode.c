@@ -139,6 +139,24 @@ static void test_safemode__leaves_early_by_hand_and_reads_what_there_is(void)
     CU_ASSERT_EQUAL(do_mkdirs("/d", 0, false), OK);
 }
 
+static void test_safemode__a_corrupt_replica_found_first_is_no_loss(void)
+{
+    struct dfs_get_blocks_response blocks = {0};
+    given_nodes(3);
+    (void)given_file("/a", 1, 3);
+    uint64_t block_id = block_of("/a");
+    when_restarted();
+    node_register(node_by_id(1));
+    node_by_id(1)->disk_count = 0;
+    node_report(node_by_id(1));
+    node_says_corrupt(node_by_id(1), block_id);
+    CU_ASSERT_EQUAL(do_blocks("/a", "", &blocks), ERR_SAFE_MODE);
+    node_register(node_by_id(2));
+    node_report(node_by_id(2));
+    CU_ASSERT_EQUAL(do_blocks("/a", "", &blocks), OK);
+    CU_ASSERT_EQUAL(blocks.blocks[0].replicas_count, 1);
+}
+
 static void test_safemode__by_hand_before_the_blocks_are_found_lasts_beyond(void)
 {
     given_nodes(3);
@@ -182,6 +200,8 @@ static const struct unit_test tests[] = {
      "Repair under way stops with safe mode and goes on after it.",                   test_safemode__by_hand_takes_back_what_was_not_told            },
     {"test_safemode__leaves_early_by_hand_and_reads_what_there_is",
      "Safe mode can be left by hand although blocks are missing.",                    test_safemode__leaves_early_by_hand_and_reads_what_there_is    },
+    {"test_safemode__a_corrupt_replica_found_first_is_no_loss",
+     "A corrupt replica that is found first does not make its block lost.",           test_safemode__a_corrupt_replica_found_first_is_no_loss        },
     {"test_safemode__by_hand_before_the_blocks_are_found_lasts_beyond",
      "Safe mode by hand outlasts the finding of the blocks, but no restart.",         test_safemode__by_hand_before_the_blocks_are_found_lasts_beyond},
     {"test_safemode__is_for_the_superuser_to_change",
