@@ -13,7 +13,7 @@ noinst_PROGRAMS += bench/dfs_calls
 bench_dfs_calls_SOURCES = bench/dfs_calls.c
 bench_dfs_calls_LDADD = $(DFS_CLIENT_LIBS)
 
-EXTRA_DIST += bench/dfs.py bench/measure.py bench/noop.py bench/wordcount.py
+EXTRA_DIST += bench/dfs.py bench/measure.py bench/noop.py bench/repair.py bench/wordcount.py
 
 bench-dfs: all
 	$(PYTHON3) $(top_srcdir)/bench/dfs.py bin bench $(BENCH_ARGUMENTS)
@@ -21,9 +21,12 @@ bench-dfs: all
 bench-wordcount: all
 	$(PYTHON3) $(top_srcdir)/bench/wordcount.py bin jobs $(BENCH_ARGUMENTS)
 
+drill-repair: all
+	MILLRACE_BUILD_DIR=$(abs_top_builddir) $(PYTHON3) $(top_srcdir)/bench/repair.py $(BENCH_ARGUMENTS)
+
 bench-noop: all
 	$(PYTHON3) $(top_srcdir)/bench/noop.py bin jobs $(BENCH_ARGUMENTS)
 
 PYTHON3 = python3
 
-.PHONY: bench-dfs bench-wordcount bench-noop
+.PHONY: bench-dfs bench-wordcount bench-noop drill-repair
