@@ -232,6 +232,7 @@ struct model *model_open(void)
     model->nodes = map_u64_open();
     model->leases = map_u64_open();
     model->handed = map_u64_open();
+    model->accessed = map_u64_open();
     model->used = map_u64_open();
     model->results = map_open();
     return model;
@@ -252,6 +253,7 @@ void model_close(struct model *model)
         model_remove(model, model->root);
     free_values(model->leases);
     free_values(model->handed);
+    map_u64_close(model->accessed);
     map_u64_close(model->used);
     map_u64_close(model->nodes);
     size_t cursor = 0;
@@ -267,6 +269,7 @@ void model_restarted(struct model *model, int64_t now_ms)
     model->now_ms = now_ms;
     model->life++;
     model->may_be_safe = true;
+    map_u64_clear(model->accessed);
     size_t cursor = 0;
     void *value;
     while (map_u64_next(model->leases, &cursor, NULL, &value))

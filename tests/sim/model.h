@@ -85,11 +85,12 @@ struct model_lease {
 
 struct model {
     struct model_node *root;
-    struct map_u64 *nodes;  /* by id */
-    struct map_u64 *leases; /* client id to struct model_lease */
-    struct map *results;    /* (client id, request id) to struct model_result */
-    struct map_u64 *handed; /* block id to struct model_handed */
-    struct map_u64 *used;   /* every id ever given to a file, directory or block, to itself */
+    struct map_u64 *nodes;    /* by id */
+    struct map_u64 *leases;   /* client id to struct model_lease */
+    struct map *results;      /* (client id, request id) to struct model_result */
+    struct map_u64 *handed;   /* block id to struct model_handed */
+    struct map_u64 *accessed; /* ids of files whose access is to be noted */
+    struct map_u64 *used;     /* every id ever given to a file, directory or block, to itself */
     int64_t now_ms;
     int64_t wall_ms;
     int64_t lease_ms;      /* of silence, and another may take over */
@@ -234,9 +235,6 @@ void model_write_failed(const struct model_call *call);
 
 /* modelreads.c */
 uint64_t model_judge_read(const struct model *model, const struct event *event);
-void model_check_read(struct model *model,
-                      const struct event *event,
-                      const struct actions *actions,
-                      const void *response);
+void model_check_read(struct model *model, const struct event *event, const void *response);
 
 #endif

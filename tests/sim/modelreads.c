@@ -143,23 +143,14 @@ static void check_blocks(struct model *model,
     }
 }
 
-/* Reading leaves a time, now and then. */
-static void check_access(struct model *model,
-                         struct model_node *node,
-                         const struct actions *actions)
+/* Reading leaves a time, now and then and a little later. */
+static void note_access(struct model *model, const struct model_node *node)
 {
     uint64_t wall_ms = model_wall(model);
     bool is_due = model->access_precision_ms > 0 && wall_ms >= model->access_precision_ms &&
-                  wall_ms - model->access_precision_ms >= node->accessed_ms && !node->is_writing;
-    bool is_noted = false;
-    for (size_t i = 0; i < actions->count; i++)
-        is_noted = is_noted || (actions->items[i].kind == ACTION_JOURNAL &&
-                                actions->items[i].type == &journal_inode_accessed_type);
-    if (is_noted ? !is_due : is_due && !model->may_be_safe)
-        model_problem(model, "reading %s leaves %s time of access", node->name,
-                      is_noted ? "a" : "no");
-    if (is_noted)
-        node->accessed_ms = wall_ms;
+                  wall_ms - model->access_precision_ms >= node->accessed_ms;
+    if (is_due && !node->is_writing)
+        (void)map_u64_put(model->accessed, node->id, model); /* once is enough */
 }
 
 static void sum_below(const struct model_node *node, struct dfs_content_summary_response *sums)
@@ -191,14 +182,11 @@ static void check_summary(struct model *model,
                       (unsigned long long)response->length, (unsigned long long)own.length);
 }
 
-void model_check_read(struct model *model,
-                      const struct event *event,
-                      const struct actions *actions,
-                      const void *response)
+void model_check_read(struct model *model, const struct event *event, const void *response)
 {
-    struct model_node *node = model_find(model, path_of(event));
+    const struct model_node *node = model_find(model, path_of(event));
     if (event->method == METHOD_NAMENODE_GET_BLOCKS)
-        check_access(model, node, actions);
+        note_access(model, node);
     if (event->method == METHOD_NAMENODE_GET_STATUS)
         check_status(model, node, &((const struct dfs_get_status_response *)response)->status);
     else if (event->method == METHOD_NAMENODE_LIST_STATUS)

@@ -218,7 +218,7 @@ void model_step(struct model *model, const struct event *event, const struct act
                            : 0;
     judge_answer(model, event, answer, model_judge_read(model, event), allowed);
     if (answer->kind == ACTION_REPLY && model->problem[0] == '\0')
-        model_check_read(model, event, actions, answer->message);
+        model_check_read(model, event, answer->message);
 }
 
 /* --- what the namenode does by itself
@@ -317,6 +317,19 @@ static size_t own_put(struct model *model, const struct journal_inode_put *recor
     return 1;
 }
 
+static void own_access(struct model *model, const struct journal_inode_accessed *record)
+{
+    struct model_node *node = model_node_by_id(model, record->file_id);
+    bool is_right = node && map_u64_remove(model->accessed, record->file_id) != NULL &&
+                    record->accessed_ms == model_wall(model) &&
+                    record->accessed_ms > node->accessed_ms;
+    if (is_right)
+        node->accessed_ms = record->accessed_ms;
+    else
+        model_problem(model, "a time of access is noted for %llu, which nobody has read",
+                      (unsigned long long)record->file_id);
+}
+
 size_t model_own_steps(struct model *model, const struct actions *actions)
 {
     size_t ended = 0;
@@ -328,6 +341,8 @@ size_t model_own_steps(struct model *model, const struct actions *actions)
             ended += own_removal(model, action->message);
         else if (action->type == &journal_inode_put_type)
             ended += own_put(model, action->message);
+        else if (action->type == &journal_inode_accessed_type)
+            own_access(model, action->message);
     }
     return ended;
 }
