@@ -226,7 +226,10 @@ static enum status move_into_place(struct store_writer *writer, struct error *re
     writer->data_path = NULL;
     if (!writer->is_synced)
         return OK;
+    /* A name that moved is only sure when both folders say so. */
     status = directory_sync_parent(blk, reterr_error);
+    if (status == OK)
+        status = directory_sync_parent(writer->sidecar_path, reterr_error);
     if (status == OK)
         return OK;
     /* It may be found at the next start; then it is whole, and the namenode says what to do. */

@@ -38,3 +38,7 @@ tests_unit_dfs_test_datanode_store_LDADD = \
 UNIT_TESTS += tests/unit/dfs/test_datanode_faults
 tests_unit_dfs_test_datanode_faults_LDADD = \
 	$(UNIT_LIBS) dfs/libdatanodedaemon.a $(MODEL_LIBS) $(OS_LIBS)
+
+UNIT_TESTS += tests/unit/dfs/test_datanode_power
+tests_unit_dfs_test_datanode_power_LDADD = \
+	$(UNIT_LIBS) dfs/libdatanodedaemon.a $(MODEL_LIBS) $(OS_LIBS)
