@@ -82,7 +82,7 @@ static enum status choose_segment(struct history *history,
         struct segment_reading reading = {
             .kind = SEGMENT_LOG,
             .generation = generation,
-            .is_last = generation == history->last_segment,
+            .is_header_only = true, /* all of it is checked later */
         };
         enum status status = read_one(&history->family, &reading, arena, &content, reterr_error);
         if (status != OK)

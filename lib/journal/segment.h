@@ -85,7 +85,8 @@ struct segment_reading {
     enum segment_kind kind; /* SEGMENT_KIND_COUNT: any */
     uint64_t generation;    /* of its name; 0: any */
     bool is_last;           /* a log: its end may be torn; of all others everything was synced */
-    segment_visit *visit;   /* NULL: only check */
+    bool is_header_only;
+    segment_visit *visit; /* NULL: only check */
     void *user;
     uint64_t probe_sequence; /* tells the chain after this batch */
 };

@@ -421,7 +421,8 @@ enum status segment_read(struct file *file,
         content->file_bytes = reader.length;
         reader.good_sequence = content->end.sequence;
         probe(reading, content);
-        status = read_frames(&reader, reading, content, reterr_error);
+        if (!reading->is_header_only)
+            status = read_frames(&reader, reading, content, reterr_error);
     }
     mem_free(reader.window);
     return status;

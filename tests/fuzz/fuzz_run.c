@@ -1,9 +1,6 @@
 /*
  * fuzz_run.c - any bytes as a run file and as a segment: never a crash, and what passes is read
- * back without error. Build:
- *     clang-14 -g -O1 -D_GNU_SOURCE -fsanitize=fuzzer,address,undefined -I. -o fuzz_run \
- *         tests/fuzz/fuzz_run.c mr/core/run_*.c lib/base/*.c -lxxhash -lisal
- *     ./fuzz_run -max_len=4096 CORPUS
+ * back without error.
  */
 #include "mr/core/run.h"
 

@@ -1,12 +1,5 @@
 /*
  * fuzz_settings.c - any bytes as a settings file: an error that says why, or settings that print.
- *
- * In a build folder, after make:
- *     clang -fsanitize=fuzzer,address,undefined -D_GNU_SOURCE -g -O1 -I. -I<source> \
- *         <source>/tests/fuzz/fuzz_settings.c <source>/lib/daemon/setting*.c \
- *         <source>/lib/{os,model,base}/[a-z]*.c lib/model/messages.c \
- *         -linih -lxxhash -lisal -lpthread -o fuzz_settings
- *     ./fuzz_settings -max_len=1000
  */
 #include <stddef.h>
 #include <stdint.h>

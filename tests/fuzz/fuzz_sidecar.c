@@ -1,9 +1,6 @@
 /*
  * fuzz_sidecar.c - any bytes as a block's sidecar: never a crash, and one that is accepted has as
- * many checksums as its block has chunks. Build:
- *     clang-14 -g -O1 -D_GNU_SOURCE -fsanitize=fuzzer,address,undefined -I. -o fuzz_sidecar \
- *         tests/fuzz/fuzz_sidecar.c lib/model/block.c lib/base/*.c -lxxhash -lisal
- *     ./fuzz_sidecar -max_len=4096 CORPUS
+ * many checksums as its block has chunks.
  */
 #include "lib/base/check.h"
 #include "lib/model/block.h"

@@ -1,12 +1,6 @@
 /*
  * fuzz_wire.c - any bytes as any message: the first byte chooses the type, the rest is unpacked;
  * what is accepted must pack again and come back equal.
- *
- * In a build folder, after make (the libraries' sources, so that the fuzzer sees their branches):
- *     clang -fsanitize=fuzzer,address,undefined -D_GNU_SOURCE -g -O1 -I. -I<source> -Ilib/wire \
- *         <source>/tests/fuzz/fuzz_wire.c <source>/lib/{wire,model,base}/[a-z]*.c \
- *         lib/wire/[a-z]*.c lib/model/messages.c -lprotobuf-c -lxxhash -lisal -o fuzz_wire
- *     ./fuzz_wire -max_len=4096
  */
 #include <stddef.h>
 #include <stdint.h>

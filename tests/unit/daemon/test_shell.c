@@ -1,6 +1,7 @@
 /*
  * test_shell.c - the shell around the echo machine: order, journal, deadlines, ends.
  */
+#include <errno.h>
 #include <stdatomic.h>
 #include <string.h>
 
@@ -9,6 +10,7 @@
 #include "lib/daemon/daemon.h"
 #include "lib/daemon/workers.h"
 #include "lib/journal/journal.h"
+#include "lib/os/calls.h"
 #include "lib/os/clock.h"
 #include "lib/os/directory.h"
 #include "lib/os/thread.h"
@@ -531,6 +533,64 @@ static void test_shell__failed_checkpoint_is_survived(void)
     CU_ASSERT_EQUAL(count, 51);
 }
 
+static atomic_bool is_disk_full;
+
+static int fill_disk(int descriptor, int mode, off_t offset, off_t length)
+{
+    if (atomic_load(&is_disk_full)) {
+        errno = ENOSPC;
+        return -1;
+    }
+    return os_calls_posix()->fallocate(descriptor, mode, offset, length);
+}
+
+static bool needs_room(void *user, enum method method)
+{
+    (void)user;
+    return method == METHOD_RESOURCE_MANAGER_SUBMIT_APP;
+}
+
+/* Room ahead cannot be reserved any more: changes are refused, reads answered, until it can. */
+static void test_shell__full_disk_makes_it_read_only(void)
+{
+    static struct os_calls calls;
+    uint32_t count = 0;
+    uint32_t last = 0;
+    enum status status = OK;
+    calls = *os_calls_posix();
+    calls.fallocate = fill_disk;
+    (void)os_calls_set(&calls);
+    f.settings.journal_reserve_bytes = 4096;
+    f.settings.needs_room = needs_room;
+    atomic_store(&is_disk_full, false);
+    given_shell();
+    CU_ASSERT_EQUAL(submit("count", &count), OK);
+    atomic_store(&is_disk_full, true);
+    for (int i = 0; i < 100 && status == OK; i++)
+        status = submit("count", &count);
+    last = count;
+    CU_ASSERT_EQUAL(status, ERR_NO_SPACE);
+    CU_ASSERT_TRUE(shell_counters_get(f.shell).is_read_only);
+    CU_ASSERT_EQUAL(submit("count", &count), ERR_NO_SPACE);
+    struct rm_get_app_request read = {.after_version = 0};
+    void *answer = NULL;
+    CU_ASSERT_EQUAL(shell_ask(f.shell, METHOD_RESOURCE_MANAGER_GET_APP, &read,
+                              slice_from_string("alice"), slice_make(NULL, 0), soon_ms(), f.arena,
+                              &answer, &f.error),
+                    OK);
+    CU_ASSERT_EQUAL(((const struct rm_get_app_response *)answer)->report.version, last);
+    atomic_store(&is_disk_full, false);
+    CU_ASSERT_EQUAL(submit("count", &count), OK);
+    CU_ASSERT_EQUAL(count, last + 1);
+    CU_ASSERT_FALSE(shell_counters_get(f.shell).is_read_only);
+    given_shell(); /* nothing was torn */
+    CU_ASSERT_EQUAL(submit("count", &count), OK);
+    CU_ASSERT_EQUAL(count, last + 2);
+    shell_close(f.shell);
+    f.shell = NULL;
+    (void)os_calls_set(NULL);
+}
+
 /* One of two folders cannot be written: everything goes on in the other. */
 static void test_shell__journal_goes_on_in_the_other_folder(void)
 {
@@ -707,6 +767,8 @@ static const struct unit_test tests[] = {
      "A checkpoint is made when a superuser asks for it.",                                                                test_shell__checkpoint_is_made_when_asked_for           },
     {"test_shell__checkpoint_of_another_state_is_refused",
      "A checkpoint that is not the live state is refused.",                                                               test_shell__checkpoint_of_another_state_is_refused      },
+    {"test_shell__full_disk_makes_it_read_only",
+     "A full disk makes it read-only until there is room.",                                                               test_shell__full_disk_makes_it_read_only                },
     {"test_shell__journal_goes_on_in_the_other_folder",          "The journal goes on in the other folder.",
      test_shell__journal_goes_on_in_the_other_folder                                                                                                                              },
     {"test_shell__failed_checkpoint_is_survived",                "A checkpoint that fails is tried again later.",
