@@ -39,6 +39,7 @@ enum status daemon_listen_http(struct daemon *daemon,
         return status;
     (void)snprintf(address, sizeof(address), "127.0.0.1:%u", http_server_port(*ret_server));
     daemon_set_http_address(daemon, address);
+    daemon->http = *ret_server;
     if (ret_address != NULL)
         *ret_address = daemon->addresses.http_address;
     return OK;
@@ -99,6 +100,20 @@ static void write_shell(struct daemon *daemon, struct metrics_page *page)
                   counters.is_read_only ? 1 : 0);
 }
 
+/* Called by a handler of that server, so it is there. */
+static void write_http(struct daemon *daemon, struct metrics_page *page)
+{
+    static const char *const classes[HTTP_CODE_CLASSES] = {"none", "1xx", "2xx",
+                                                           "3xx",  "4xx", "5xx"};
+    struct http_server_counts counts = http_server_counts_get(daemon->http);
+    metrics_family(page, "millrace_http_requests_total", METRICS_COUNTER,
+                   "HTTP requests that are over; none: the connection was lost before the answer.");
+    for (size_t i = 0; i < HTTP_CODE_CLASSES; i++)
+        metrics_sample(page, "code", slice_from_string(classes[i]), counts.by_class[i]);
+    metrics_gauge(page, "millrace_http_requests_open", "HTTP requests in progress, this one too.",
+                  counts.active);
+}
+
 void daemon_serve_metrics(struct daemon *daemon, struct http_request *request)
 {
     if (!may_read(daemon, request))
@@ -113,6 +128,7 @@ void daemon_serve_metrics(struct daemon *daemon, struct http_request *request)
     metrics_process_write(&page, daemon->started_wall_ms);
     write_shell(daemon, &page);
     metrics_calls_write(daemon->calls, &page);
+    write_http(daemon, &page);
     if (daemon->definition->metrics != NULL)
         daemon->definition->metrics(daemon->state, &page);
     if (page.status == OK)

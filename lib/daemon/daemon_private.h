@@ -13,6 +13,7 @@
 struct caller;
 struct file_lock;
 struct groups;
+struct http_server;
 struct metrics_calls;
 struct mutex;
 struct serve;
@@ -39,6 +40,7 @@ struct daemon {
     struct workers *workers;
     struct groups *groups;
     struct metrics_calls *calls;
+    struct http_server *http; /* the definition's, while it serves; for its own pages only */
     int64_t started_wall_ms;
     struct shell *shell;
     struct serve *serve;

@@ -47,7 +47,7 @@ static struct http_request *request_open(struct http_server *server,
     return request;
 }
 
-static void request_close(struct http_request *request)
+static void request_close(struct http_request *request, unsigned code_class)
 {
     struct http_server *server = request->server;
     if (request->response != NULL)
@@ -60,6 +60,7 @@ static void request_close(struct http_request *request)
     (void)pthread_cond_destroy(&request->replied);
     mem_free(request);
     (void)pthread_mutex_lock(&server->mutex);
+    server->by_class[code_class < HTTP_CODE_CLASSES ? code_class : 0]++;
     server->active_count--;
     (void)pthread_cond_broadcast(&server->changed);
     (void)pthread_mutex_unlock(&server->mutex);
@@ -396,10 +397,10 @@ static void on_completed(void *user,
     if (request == NULL)
         return;
     const struct http_route *route = request->route;
+    bool is_complete = code == MHD_REQUEST_TERMINATED_COMPLETED_OK && request->is_replied;
     if (route != NULL && route->end != NULL)
-        route->end(server->options.user, request,
-                   code == MHD_REQUEST_TERMINATED_COMPLETED_OK && request->is_replied);
-    request_close(request);
+        route->end(server->options.user, request, is_complete);
+    request_close(request, is_complete ? request->code / 100 : 0);
 }
 
 static void on_log(void *user, const char *format, va_list arguments)
@@ -533,6 +534,16 @@ enum status http_server_open(const struct http_server_options *options,
 uint16_t http_server_port(const struct http_server *server)
 {
     return server->port;
+}
+
+struct http_server_counts http_server_counts_get(struct http_server *server)
+{
+    struct http_server_counts counts;
+    (void)pthread_mutex_lock(&server->mutex);
+    memcpy(counts.by_class, server->by_class, sizeof(counts.by_class));
+    counts.active = server->active_count;
+    (void)pthread_mutex_unlock(&server->mutex);
+    return counts;
 }
 
 void http_server_stop(struct http_server *server)

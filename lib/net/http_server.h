@@ -83,6 +83,18 @@ MUST_USE enum status http_server_open(const struct http_server_options *options,
                                       struct http_server **ret_server,
                                       struct error *reterr_error);
 uint16_t http_server_port(const struct http_server *server);
+
+/* Requests that are over, by the first digit of their code; [0]: the connection was lost before. */
+enum {
+    HTTP_CODE_CLASSES = 6
+};
+
+struct http_server_counts {
+    uint64_t by_class[HTTP_CODE_CLASSES];
+    uint64_t active; /* in progress */
+};
+
+struct http_server_counts http_server_counts_get(struct http_server *server);
 /* Stops accepting; new requests get 503. Returns at once. */
 void http_server_stop(struct http_server *server);
 /*

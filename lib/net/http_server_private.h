@@ -52,7 +52,8 @@ struct http_server {
     uint16_t port;
     pthread_mutex_t mutex; /* of the fields below and of those of requests named above */
     pthread_cond_t changed;
-    size_t active_count;  /* requests begun and not over */
+    size_t active_count; /* requests begun and not over */
+    uint64_t by_class[HTTP_CODE_CLASSES];
     size_t pending_count; /* of them those with is_pending */
     bool is_stopping;
     bool is_cut; /* no handle is called any more */
