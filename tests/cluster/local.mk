@@ -14,7 +14,7 @@ CLUSTER_TESTS += tests/cluster/test_metrics
 EXTRA_DIST += tests/cluster/check_metrics.py
 CLUSTER_TESTS += tests/cluster/test_grpc_python
 EXTRA_DIST += tests/cluster/grpc_client.py
-CLUSTER_TESTS += tests/cluster/test_dfs_faults tests/cluster/test_dfs_repair
+CLUSTER_TESTS += tests/cluster/test_dfs_kill tests/cluster/test_dfs_faults tests/cluster/test_dfs_repair
 EXTRA_DIST += tests/cluster/drill_namenode.py tests/cluster/kill_at_write.c
 
 CLUSTER_TESTS += tests/cluster/test_mrsubmit
