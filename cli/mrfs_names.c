@@ -109,7 +109,7 @@ static bool may_remove(struct mrfs *mrfs, struct slice path)
 static void remove_path(struct mrfs *mrfs, struct slice path, void *user)
 {
     struct error error = {OK, ""};
-    struct dfs_file_status found;
+    struct dfs_file_status found = {.kind = FILE_REGULAR};
     bool is_recursive = mrfs_has(mrfs, 'r');
     const bool *is_trash_on = user;
     enum status status = OK;
