@@ -29,23 +29,30 @@ tests_fuzz_replay_checkpoint_LDADD = $(JOURNAL_LIBS)
 FUZZ_CC = clang-14
 FUZZ_FLAGS = -std=c11 -D_GNU_SOURCE -g -O1 -fsanitize=fuzzer,address,undefined \
 	-fno-sanitize-recover=undefined -I. -I$(top_srcdir) -Ilib/wire
-FUZZ_LIBS = -lprotobuf-c -linih -lxxhash -lisal -lpthread
+FUZZ_LIBS = -lprotobuf-c -linih -ljansson -lxxhash -lisal -lpthread
 FUZZ_TARGETS = \
 	tests/fuzz/fuzz_checkpoint \
 	tests/fuzz/fuzz_journal \
+	tests/fuzz/fuzz_names \
 	tests/fuzz/fuzz_run \
 	tests/fuzz/fuzz_settings \
 	tests/fuzz/fuzz_sidecar \
+	tests/fuzz/fuzz_webhdfs \
 	tests/fuzz/fuzz_wire
 FUZZ_BASE = $(wildcard $(top_srcdir)/lib/base/*.c)
 FUZZ_OS = $(FUZZ_BASE) $(wildcard $(top_srcdir)/lib/os/*.c)
 FUZZ_MODEL = $(FUZZ_BASE) $(wildcard $(top_srcdir)/lib/model/*.c) lib/model/messages.c
 fuzz_journal_PARTS = $(FUZZ_OS) $(wildcard $(top_srcdir)/lib/journal/*.c)
 fuzz_checkpoint_PARTS = $(fuzz_journal_PARTS)
+fuzz_names_PARTS = $(FUZZ_MODEL) $(wildcard $(top_srcdir)/lib/os/*.c) \
+	$(top_srcdir)/cli/glob.c $(top_srcdir)/cli/words.c $(top_srcdir)/cli/file_mode.c \
+	$(top_srcdir)/cli/file_text.c
 fuzz_run_PARTS = $(FUZZ_BASE) $(wildcard $(top_srcdir)/mr/core/run_*.c)
 fuzz_settings_PARTS = $(FUZZ_MODEL) $(wildcard $(top_srcdir)/lib/os/*.c) \
 	$(wildcard $(top_srcdir)/lib/daemon/setting*.c)
 fuzz_sidecar_PARTS = $(FUZZ_MODEL)
+fuzz_webhdfs_PARTS = $(FUZZ_MODEL) $(top_srcdir)/dfs/webhdfs/request.c \
+	$(top_srcdir)/dfs/webhdfs/answer.c
 fuzz_wire_PARTS = $(FUZZ_MODEL) $(wildcard $(top_srcdir)/lib/wire/*.c) $(wildcard lib/wire/*.c)
 
 # The libraries' sources are compiled anew, so that the fuzzer sees their branches.
