@@ -92,7 +92,7 @@ struct content {
   X(takeovers) X(stale_sessions) X(answered_again) X(safe_mode_refusals) \
   X(files_completed) X(files_abandoned) X(blocks_sealed) X(files_read) X(renames) \
   X(deletes) X(appends) X(concats) X(quota_refusals) X(decommissions) X(denials) \
-  X(corrupt_seen) X(unacknowledged) X(copies) X(merges)
+  X(corrupt_seen) X(unacknowledged) X(copies) X(merges) X(moves)
 
 /* clang-format on */
 
@@ -137,6 +137,7 @@ struct dfs_sim {
     int64_t healthy_ms;      /* when it said so */
     uint32_t destroyed_node; /* whose disk; DFS_NODES_MAX: none */
     int64_t namenode_up_ms;
+    uint64_t moved_blocks;            /* by the balancer, in this life of the namenode */
     bool is_served[DFS_NODES_MAX];    /* in peace: the namenode has it in service */
     uint64_t sessions[DFS_NODES_MAX]; /* of the datanodes, as registered last */
     struct map_u64 *seen_blocks;      /* reported in this life of the namenode: id to the sim */

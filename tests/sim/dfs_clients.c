@@ -209,6 +209,8 @@ static void admin_answered(struct world *world,
         world->dfs->counters.decommissions += status == OK;
         return;
     }
+    if (method == METHOD_NAMENODE_SET_BALANCER)
+        return;
     const struct dfs_cluster_status_response *response = message;
     world->dfs->is_healthy = status == OK && !response->in_safe_mode &&
                              response->under_replicated_count == 0 && response->missing_count == 0;
@@ -231,6 +233,9 @@ static void admin_asks(struct world *world, struct process *process, uint64_t ta
     for (uint32_t i = 0; world->dfs->is_peace && i < world->dfs->plan.nodes; i++)
         if (!world->dfs->is_served[i])
             dfs_admin_serve(world, i, DATANODE_SERVE);
+    struct dfs_set_balancer_request balancer = {0}; /* asks */
+    world_call(world, process, UINT64_MAX, world->dfs->namenode->address,
+               METHOD_NAMENODE_SET_BALANCER, &balancer, 1500);
     struct dfs_cluster_status_request request = {0};
     world_call(world, process, DFS_NODES_MAX + tag, world->dfs->namenode->address,
                METHOD_NAMENODE_CLUSTER_STATUS, &request, 1500);

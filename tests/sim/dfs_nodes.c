@@ -13,7 +13,8 @@
 
 enum {
     FIRST_NODE_ID = 100,
-    REPORT_PART = 3
+    REPORT_PART = 3,
+    VOLUME_BYTES = 3000 /* so few that the balancer has something to do */
 };
 
 static struct world *stepping_world; /* one world steps at a time */
@@ -103,6 +104,7 @@ static void namenode_settings_of_sim(const struct world *world, struct namenode_
     settings->copy_timeout_ms = 8000;
     settings->pipeline_wait_ms = 3000;
     settings->compact_runs = 3;
+    settings->balance_threshold_ppm = 20000;
     settings->unknown_grace_ms = 15000;
     settings->delete_retry_ms = 5000;
     if (world->bug == (enum world_bug)BUG_SAFE_MODE_EARLY) {
@@ -156,6 +158,7 @@ void dfs_namenode_restart(struct world *world, struct process *process)
     world_process_start(world, process, namenode);
     world->dfs->namenode_up_ms = world->now_ms;
     map_u64_clear(world->dfs->seen_blocks);
+    world->dfs->moved_blocks = 0;
     memset(world->dfs->sessions, 0, sizeof world->dfs->sessions);
     dfs_watch_restarted(world);
     if (rng_chance(&world->rng, 300000))
@@ -314,13 +317,18 @@ static int64_t effect_delay(struct world *world, const struct process *process)
            (slow_ms > 0 ? (int64_t)rng_below(&world->rng, (uint64_t)slow_ms) : 0);
 }
 
-static void measure_space(struct world *world, struct process *process, uint64_t tag, int effect)
+static void measure_space(
+    struct world *world, struct process *process, uint64_t tag, int effect, uint32_t volume)
 {
     const struct disk *disk = dfs_disk(process);
-    struct datanode_space space = {.volume_bytes = UINT64_C(1) << 40,
-                                   .free_bytes = UINT64_C(1) << 39};
-    if (disk->full_until_ms > world->now_ms)
-        space.free_bytes = 0;
+    struct datanode_space space = {.volume_bytes = VOLUME_BYTES};
+    uint64_t used = 0;
+    size_t cursor = 0;
+    void *value;
+    while (map_u64_next(disk->blocks[volume], &cursor, NULL, &value))
+        used += ((const struct disk_block *)value)->info.length;
+    if (disk->full_until_ms <= world->now_ms && used < VOLUME_BYTES)
+        space.free_bytes = VOLUME_BYTES - used;
     world_effect_done(world, process, 1, tag, effect, OK, &space, sizeof space);
 }
 
@@ -365,7 +373,7 @@ static void datanode_perform(
         world_effect_done(world, process, 1, tag, effect, OK, NULL, 0);
         return;
     case DATANODE_EFFECT_MEASURE_SPACE:
-        measure_space(world, process, tag, effect);
+        measure_space(world, process, tag, effect, volume->volume);
         return;
     case DATANODE_EFFECT_FIND_NAMENODE: /* the settings name it */
         world_effect_done(world, process, 1, tag, effect, ERR_UNSUPPORTED, NULL, 0);

@@ -170,7 +170,8 @@ static void path_of(const struct model_node *node, char *path)
     (void)snprintf(path + at, DFS_PATH_MAX - at, "/%s", node->name);
 }
 
-static void read_replica(struct world *world,
+/* True when it could be read; it may have been moved elsewhere since it was named. */
+static bool read_replica(struct world *world,
                          struct process *asker,
                          const struct dfs_located_block *block,
                          uint64_t node_id)
@@ -180,6 +181,8 @@ static void read_replica(struct world *world,
     asking->is_answered = false;
     dfs_read(world, asker, node_id, block->block_id, asker_read, 1);
     wait_for_answer(world, asking);
+    if (asking->status == ERR_NOT_FOUND)
+        return false;
     if (asking->status != OK)
         world_fail(world, "I12 block %llu cannot be read from node %llu: %s",
                    (unsigned long long)block->block_id, (unsigned long long)node_id,
@@ -188,6 +191,7 @@ static void read_replica(struct world *world,
              memcmp(content->bytes, asking->bytes, content->length) != 0)
         world_fail(world, "I6 block %llu on node %llu has bytes that nobody wrote",
                    (unsigned long long)block->block_id, (unsigned long long)node_id);
+    return true;
 }
 
 static void read_file(struct world *world, struct process *asker, const struct model_node *file)
@@ -207,11 +211,12 @@ static void read_file(struct world *world, struct process *asker, const struct m
     const struct dfs_get_blocks_response *response = asking->blocks;
     for (size_t i = 0; i < response->blocks_count && !world->has_failed; i++) {
         const struct dfs_located_block *block = &response->blocks[i];
-        if (block->replicas_count == 0)
-            world_fail(world, "I2 block %llu of %s has no replica",
-                       (unsigned long long)block->block_id, path);
+        size_t read = 0;
         for (size_t j = 0; j < block->replicas_count && !world->has_failed; j++)
-            read_replica(world, asker, block, block->replicas[j].node.node_id);
+            read += read_replica(world, asker, block, block->replicas[j].node.node_id);
+        if (read == 0)
+            world_fail(world, "I2 block %llu of %s cannot be read from any of %zu replicas",
+                       (unsigned long long)block->block_id, path, block->replicas_count);
     }
 }
 

@@ -218,6 +218,23 @@ static bool is_repeated(const struct world *world, const struct event *event)
     return model_remembers(event->method) && model_result(model, ids[0], ids[1]) != NULL;
 }
 
+/* The balancer tells of its moves in the trace only: a copy of a block that has enough. */
+static void count_moves(struct world *world,
+                        const struct event *event,
+                        const struct actions *actions)
+{
+    if (event->method != METHOD_NAMENODE_SET_BALANCER)
+        return;
+    for (size_t i = 0; i < actions->count; i++) {
+        const struct dfs_set_balancer_response *response = actions->items[i].message;
+        if (actions->items[i].kind == ACTION_REPLY && actions->items[i].call == event->call &&
+            response->moved_blocks > world->dfs->moved_blocks) {
+            world->dfs->counters.moves += response->moved_blocks - world->dfs->moved_blocks;
+            world->dfs->moved_blocks = response->moved_blocks;
+        }
+    }
+}
+
 /* --- a step
  * ------------------------------------------------------------------------------------------- */
 void dfs_watch_namenode(struct world *world,
@@ -235,6 +252,7 @@ void dfs_watch_namenode(struct world *world,
         bool repeated = is_repeated(world, event);
         note_reports(world, event);
         check_session(world, event, actions);
+        count_moves(world, event, actions);
         model_step(model, event, actions);
         for (size_t i = 0; i < actions->count; i++) {
             const struct action *action = &actions->items[i];
