@@ -105,7 +105,7 @@ static void log_replay(const struct shell *shell,
               log_unsigned("checkpoint", report->checkpoint),
               log_unsigned("sequence", report->sequence), log_unsigned("bytes", report->bytes),
               log_number("ms", took_ms));
-    if (report->cut_bytes > 0)
+    if (report->cut_bytes > 0 && !report->was_room)
         log_event(shell->settings.log, LOG_LEVEL_WARN, "journal_tail_cut",
                   log_unsigned("offset", report->cut_offset),
                   log_unsigned("bytes", report->cut_bytes));

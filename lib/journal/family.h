@@ -60,6 +60,7 @@ struct history {
     struct segment_header header; /* of the last segment */
     struct segment_end end;
     uint64_t file_bytes; /* of the last segment; beyond end.offset there is a torn tail */
+    bool is_room;        /* ... or only room that was reserved */
     uint64_t checkpoint_bytes;
     uint64_t log_bytes; /* in all segments since */
     uint64_t batches;

@@ -158,6 +158,7 @@ static enum status check_segments(struct history *history,
         history->header = content.header;
         history->end = content.end;
         history->file_bytes = content.file_bytes;
+        history->is_room = content.is_room;
         history->batches += content.batches;
         history->records += content.records;
         history->log_bytes += content.end.offset - SEGMENT_HEADER_BYTES;

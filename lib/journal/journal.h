@@ -54,6 +54,7 @@ struct journal_report {
     uint64_t bytes;      /* of the segment in use, after the cut */
     uint64_t cut_offset; /* where the torn tail began */
     uint64_t cut_bytes;  /* its length; 0: nothing was cut */
+    bool was_room;       /* what was cut was reserved and never written: no write was torn */
     bool was_created;
 };
 

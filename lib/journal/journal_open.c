@@ -292,6 +292,7 @@ static void fill_report(const struct history *history, struct journal_report *re
     if (history->file_bytes > history->end.offset) {
         report->cut_offset = history->end.offset;
         report->cut_bytes = history->file_bytes - history->end.offset;
+        report->was_room = history->is_room;
     }
 }
 

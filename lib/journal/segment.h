@@ -96,6 +96,7 @@ struct segment_content {
     struct segment_header header;
     struct segment_end end; /* of the last good frame */
     uint64_t file_bytes;    /* beyond end.offset: a torn tail, or reserved room */
+    bool is_room;           /* ... nothing but zeros: reserved, and no write was torn */
     uint64_t batches;
     uint64_t records;
     uint32_t probe_chain;

@@ -379,8 +379,12 @@ static enum status read_frames(struct segment_reader *reader,
         if (status != OK)
             return status;
         bool is_snapshot = place.offset < snapshot_end;
-        if (state != FRAME_GOOD)
-            return judge(reader, reading, is_snapshot, state, &frame, end, reterr_error);
+        if (state != FRAME_GOOD) {
+            status = judge(reader, reading, is_snapshot, state, &frame, end, reterr_error);
+            return status != OK ? status
+                                : is_zero(reader, end->offset, reader->length, &content->is_room,
+                                          reterr_error);
+        }
         if (frame.sequence != place.sequence || frame.previous != end->chain)
             return corrupt(reader, place.offset, "the batch is not the one that follows",
                            reterr_error);

@@ -197,6 +197,7 @@ static void test_journal__truncation_at_every_length(void)
             whole++;
         expect_replay(prefixes[whole]);
         CU_ASSERT_EQUAL(f.report.cut_bytes, cut - ends[whole]);
+        CU_ASSERT_FALSE(f.report.was_room);
         CU_ASSERT_EQUAL(append("n", "new"), OK);
         CU_ASSERT_EQUAL(journal_sync(f.journal, &f.error), OK);
         char expected[128];
@@ -236,6 +237,7 @@ static void test_journal__zero_tail_is_cut(void)
         write_segment(content, length + zeros);
         expect_replay(all_batches);
         CU_ASSERT_EQUAL(f.report.cut_bytes, zeros);
+        CU_ASSERT_TRUE(f.report.was_room);
     }
 }
 
