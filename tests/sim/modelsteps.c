@@ -147,8 +147,11 @@ static void take_over(struct model *model, const struct event *event, const stru
     const struct model_lease *lease = map_u64_get(model->leases, writing->client_id);
     CHECK(lease != NULL);
     int64_t silent_ms = model->now_ms - lease->heard_ms;
-    if (silent_ms < model->lease_ms || writing->client_id == client_id ||
-        model_access(event, writing, MODEL_W) != 0) {
+    bool may_take = silent_ms >= model->lease_ms && writing->client_id != client_id &&
+                    model_access(event, writing, MODEL_W) == 0;
+    if (!may_take && silent_ms >= model->lease_hard_ms)
+        return; /* the lease has ended in the same step, after the call */
+    if (!may_take) {
         model_problem(model, "client %llu takes %s over after %lld ms, which it may not",
                       (unsigned long long)client_id, writing->name, (long long)silent_ms);
         return;
