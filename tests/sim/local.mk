@@ -4,6 +4,8 @@ tests_sim_test_cluster_SOURCES = \
 	tests/sim/clients.c \
 	tests/sim/machines.c \
 	tests/sim/put.c \
+	tests/sim/runner.c \
+	tests/sim/runner.h \
 	tests/sim/scenario.c \
 	tests/sim/scenario.h \
 	tests/sim/tasks.c \
