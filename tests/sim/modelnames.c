@@ -141,6 +141,8 @@ struct model_node *model_find(const struct model *model, struct slice path)
 {
     const struct event event = {.user = slice_from_string("millrace")};
     struct model_target target;
+    if (!model->root)
+        return NULL; /* the namenode has never come up */
     model_resolve(model, &event, path, false, &target);
     return target.installed ? target.installed : target.writing;
 }
