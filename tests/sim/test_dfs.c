@@ -23,8 +23,9 @@ enum {
 
 /* Seeds that once found a bug of the product, kept so that it stays found. */
 static const uint64_t kept_seeds[] = {
-    2, /* a wall clock that jumped made the namenode forget results, and do things twice */
-    9, /* a replica too many stayed when its datanode had been silent at the wrong moment */
+    2,    /* a wall clock that jumped made the namenode forget results, and do things twice */
+    9,    /* a replica too many stayed when its datanode had been silent at the wrong moment */
+    1849, /* the balancer moved a block that waited for a place in another rack */
 };
 
 static const struct {

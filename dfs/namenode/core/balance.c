@@ -151,9 +151,11 @@ static bool may_move(const struct namenode *nn,
 {
     const struct block *block = replica->block;
     uint32_t wanted = namenode_block_wanted(block);
-    /* Exactly as it should be: nothing corrupt, on its way or to be deleted. */
+    /* Exactly as it should be: nothing corrupt, on its way or to be deleted, and no repair of its
+     * racks waiting for a place. */
     bool is_settled = block->state == BLOCK_SEALED && block->health == HEALTH_GOOD &&
-                      block->replica_count == wanted && namenode_block_good(block) == wanted;
+                      block->replica_count == wanted && namenode_block_good(block) == wanted &&
+                      !list_node_is_listed(&block->in_parked);
     bool has_room = target->free_bytes >= target->expected_bytes &&
                     target->free_bytes - target->expected_bytes >= block->length;
     return is_settled && has_room && namenode_replica_find(block, target) == NULL &&
