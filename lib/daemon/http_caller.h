@@ -1,6 +1,6 @@
 /*
  * http_caller.h - who sends an HTTP request that may come from a client without any notion of
- * Millrace: the rules of docs/decisions/0060-who-calls-over-http.md.
+ * Millrace: the rules of docs/decisions/0061-who-calls-over-http.md.
  */
 #ifndef MILLRACE_LIB_DAEMON_HTTP_CALLER_H
 #define MILLRACE_LIB_DAEMON_HTTP_CALLER_H

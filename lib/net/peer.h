@@ -3,7 +3,7 @@
  *
  * The kernel is asked for exactly this connection (sock_diag(7); /proc/net/tcp where that is not to
  * be had). The answer holds only for connections over loopback, where both ends are this host's.
- * Decision: docs/decisions/0060-who-calls-over-http.md.
+ * Decision: docs/decisions/0061-who-calls-over-http.md.
  */
 #ifndef MILLRACE_LIB_NET_PEER_H
 #define MILLRACE_LIB_NET_PEER_H

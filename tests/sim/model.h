@@ -223,9 +223,6 @@ struct model_node *model_make_node(const struct model_call *call,
                                    uint64_t id,
                                    enum dfs_file_kind kind,
                                    uint32_t permission);
-/* Its lease is over: it is completed when that is worth it, else abandoned. */
-void model_end_file(struct model *model, struct model_node *file);
-bool model_is_worth_keeping(const struct model_node *file);
 /* NULL: another file's. */
 const struct model_method *model_method_names(enum method method);  /* modelnames.c */
 const struct model_method *model_method_writes(enum method method); /* modelwrites.c */

@@ -119,11 +119,7 @@ static bool is_ended_in(const struct actions *actions, uint64_t file_id)
         if (action->kind != ACTION_JOURNAL)
             continue;
         const struct journal_inode_remove *removal = action->message;
-        const struct journal_inode_put *put = action->message;
         if (action->type == &journal_inode_remove_type && removal->file_id == file_id)
-            return true;
-        if (action->type == &journal_inode_put_type && put->file_id == file_id &&
-            !put->under_construction)
             return true;
     }
     return false;
@@ -156,7 +152,7 @@ static void take_over(struct model *model, const struct event *event, const stru
                       (unsigned long long)client_id, writing->name, (long long)silent_ms);
         return;
     }
-    model_end_file(model, writing);
+    model_remove(model, writing);
     model->takeovers++;
 }
 
@@ -251,11 +247,7 @@ static size_t own_removal(struct model *model, const struct journal_inode_remove
     }
     if (!must_be_due(model, node))
         return 0;
-    if (model_is_worth_keeping(node))
-        model_problem(model, "%s is abandoned, though it has blocks and replaces nothing",
-                      node->name);
-    else
-        model_end_file(model, node);
+    model_remove(model, node);
     return 1;
 }
 
@@ -303,21 +295,15 @@ static void own_merge(struct model *model,
     file->blocks_count -= count - 1;
 }
 
-static size_t own_put(struct model *model, const struct journal_inode_put *record)
+static void own_put(struct model *model, const struct journal_inode_put *record)
 {
     struct model_node *node = model_node_by_id(model, record->file_id);
     if (node && !node->is_writing && node->kind == FILE_REGULAR) {
         own_merge(model, node, record);
-        return 0;
+    } else if (node && node->is_writing && !record->under_construction) {
+        model_problem(model, "the namenode completes %s (%llu) by itself", node->name,
+                      (unsigned long long)node->id);
     }
-    if (!node || !node->is_writing || record->under_construction || !must_be_due(model, node))
-        return 0;
-    if (!model_is_worth_keeping(node))
-        model_problem(model, "%s is completed, though it has no blocks or replaces a file",
-                      node->name);
-    else
-        model_end_file(model, node);
-    return 1;
 }
 
 static void own_access(struct model *model, const struct journal_inode_accessed *record)
@@ -343,7 +329,7 @@ size_t model_own_steps(struct model *model, const struct actions *actions)
         if (action->type == &journal_inode_remove_type)
             ended += own_removal(model, action->message);
         else if (action->type == &journal_inode_put_type)
-            ended += own_put(model, action->message);
+            own_put(model, action->message);
         else if (action->type == &journal_inode_accessed_type)
             own_access(model, action->message);
     }

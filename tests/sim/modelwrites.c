@@ -348,19 +348,6 @@ static struct model_node *finish(struct model *model, struct model_node *file)
     return file;
 }
 
-bool model_is_worth_keeping(const struct model_node *file)
-{
-    return file->blocks_count > 0 && !model_is_hidden(file);
-}
-
-void model_end_file(struct model *model, struct model_node *file)
-{
-    if (model_is_worth_keeping(file))
-        (void)finish(model, file); /* is file: it replaces nothing */
-    else
-        model_remove(model, file);
-}
-
 static uint64_t length_when_complete(const struct model_node *file)
 {
     uint64_t length = model_length(file);

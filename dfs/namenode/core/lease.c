@@ -50,16 +50,12 @@ void namenode_lease_renew(struct namenode *nn, uint64_t client_id)
     }
 }
 
-/* The writer is gone: what it sealed stays, what it would have replaced stays rather. */
+/*
+ * The writer is gone, and nothing was promised to it yet: what it wrote goes, what it would have
+ * replaced or appended to stays. A part of a file must not pass for the whole.
+ */
 static void end_file(struct namenode *nn, struct inode *file)
 {
-    bool has_older =
-        namenode_inode_installed(nn, file->parent, file->name) != NULL; /* or appends */
-    if (file->sealed_count > 0 && !has_older) {
-        NAMENODE_TRACE(nn, "lease end file=%llu completed", (unsigned long long)file->id);
-        (void)namenode_finish_file(nn, file); /* is file: it does not append */
-        return;
-    }
     NAMENODE_TRACE(nn, "lease end file=%llu abandoned", (unsigned long long)file->id);
     namenode_remove_journaled(nn, file);
 }

@@ -54,9 +54,8 @@
  *     unless it is to overwrite an older file or to append to it: then the older one is seen until
  *     Complete. Creating a path that is under construction is ERR_BUSY.
  *   - A lease not renewed for lease_hard_ms (any mutation of the client renews it, too) ends the
- *     client's files: completed with the sealed blocks, abandoned when there are none or when an
- *     older file would be overwritten or extended by half of what was to come. After lease_ms
- *     another client that wants to write there ends them.
+ *     client's files as Abandon would: a part never passes for the whole. After lease_ms another
+ *     client that wants to write there ends them.
  *   - SealBlock wants blocks in the order in which AddBlock named them (else ERR_BAD_TRANSITION)
  *     and min_replicas of the block's targets, none of them lost (else ERR_NO_NODES). A block
  *     named before a restart of the namenode is accepted when as many datanodes have reported it

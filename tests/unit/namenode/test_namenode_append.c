@@ -437,7 +437,7 @@ static void test_takeover__of_a_silent_writer_after_the_soft_limit(void)
     CU_ASSERT_EQUAL(length_of("/old"), BLOCK_SIZE);
 }
 
-static void test_takeover__of_a_new_file_keeps_what_was_sealed(void)
+static void test_takeover__of_a_new_file_leaves_nothing_of_it(void)
 {
     uint64_t mine = 0;
     uint64_t id = 0;
@@ -447,9 +447,13 @@ static void test_takeover__of_a_new_file_keeps_what_was_sealed(void)
     CU_ASSERT_EQUAL(do_write_block(mine, 10, &block_id), OK);
     when_ms_pass(f.settings.lease_ms);
     f.client = OTHER_CLIENT;
-    CU_ASSERT_EQUAL(do_create("/new", false, 0, &id), ERR_EXISTS);
-    CU_ASSERT_EQUAL(length_of("/new"), 10);
-    CU_ASSERT_EQUAL(append_to("/new", &id), OK);
+    CU_ASSERT_EQUAL(append_to("/new", &id), ERR_NOT_FOUND);
+    CU_ASSERT_EQUAL(do_create("/new", false, 0, &id), OK);
+    CU_ASSERT_EQUAL(do_complete(id, 0), OK);
+    CU_ASSERT_EQUAL(length_of("/new"), 0);
+    CU_ASSERT_EQUAL(count_on_disk(block_id), 0);
+    f.client = CLIENT;
+    CU_ASSERT_EQUAL(do_complete(mine, 10), ERR_NOT_FOUND);
 }
 
 static void test_takeover__is_not_for_the_same_client_nor_for_whom_it_is_denied(void)
@@ -512,9 +516,9 @@ static const struct unit_test tests[] = {
     {"test_takeover__of_a_silent_writer_after_the_soft_limit",
      "A silent appender is replaced after the soft limit.",
      test_takeover__of_a_silent_writer_after_the_soft_limit},
-    {"test_takeover__of_a_new_file_keeps_what_was_sealed",
-     "What a silent writer sealed is kept when another comes.",
-     test_takeover__of_a_new_file_keeps_what_was_sealed},
+    {"test_takeover__of_a_new_file_leaves_nothing_of_it",
+     "Nothing a silent writer sealed is left when another comes.",
+     test_takeover__of_a_new_file_leaves_nothing_of_it},
     {"test_takeover__is_not_for_the_same_client_nor_for_whom_it_is_denied",
      "Only another client that may write takes over.",
      test_takeover__is_not_for_the_same_client_nor_for_whom_it_is_denied},

@@ -441,12 +441,10 @@ static void test_lease__expired_files_end(void)
     CU_ASSERT_TRUE(status.under_construction);
     when_ms_pass(1);
     CU_ASSERT_EQUAL(do_status("/empty", &status), ERR_NOT_FOUND);
-    CU_ASSERT_EQUAL(do_status("/filled", &status), OK);
-    CU_ASSERT_FALSE(status.under_construction);
-    CU_ASSERT_EQUAL(status.length, 9);
+    CU_ASSERT_EQUAL(do_status("/filled", &status), ERR_NOT_FOUND);
     CU_ASSERT_EQUAL(do_status("/old", &status), OK);
     CU_ASSERT_EQUAL(status.length, BLOCK_SIZE);
-    CU_ASSERT_EQUAL(do_complete(ids[0], 9), ERR_BAD_TRANSITION);
+    CU_ASSERT_EQUAL(do_complete(ids[0], 9), ERR_NOT_FOUND);
 }
 
 static void test_lease__renewed_lasts_on(void)
@@ -707,7 +705,7 @@ static const struct unit_test tests[] = {
      "A block named before a restart is sealed when datanodes reported it.",                                                      test_seal__after_a_restart_reports_vouch_for_the_client        },
     {"test_get_blocks__gives_the_asked_range_nearest_first",
      "GetBlocks gives the asked range, nearest replicas first.",                                                                  test_get_blocks__gives_the_asked_range_nearest_first           },
-    {"test_lease__expired_files_end",                                   "Files of an expired lease are completed or abandoned.",
+    {"test_lease__expired_files_end",                                   "Files of an expired lease vanish, older ones stay.",
      test_lease__expired_files_end                                                                                                                                                               },
     {"test_lease__renewed_lasts_on",                                    "A renewed lease lasts on.",                              test_lease__renewed_lasts_on                                   },
     {"test_lease__of_another_client_goes_on",                           "A lease ends alone.",
