@@ -6,6 +6,9 @@ check_LIBRARIES += tests/support/libunit.a
 tests_support_libunit_a_SOURCES = \
 	tests/support/power_loss.c \
 	tests/support/power_loss.h \
+	tests/support/power_loss_names.c \
+	tests/support/power_loss_play.c \
+	tests/support/power_loss_private.h \
 	tests/support/unit.c \
 	tests/support/unit.h
 
