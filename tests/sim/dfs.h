@@ -26,6 +26,7 @@ enum {
     DFS_RETRY_MS = 300,     /* of a client */
     DFS_GIVE_UP_MS = 25000, /* a client tries one call for so long */
     DFS_CALL_MS = 5000,
+    DFS_LATE_MS = 10000, /* no message is later */
     DFS_ADMIN_HOST = DFS_NODES_MAX,
     DFS_CLIENT_HOST = DFS_NODES_MAX + 1, /* of the first client that runs beside no datanode */
     DFS_PATH_MAX = 96
@@ -132,6 +133,7 @@ struct dfs_sim {
     uint64_t next_read;
     struct dfs_counters counters;
     bool is_peace;
+    int64_t peace_ms;
     int64_t destroyed_ms;
     bool is_healthy;         /* as the namenode last said */
     int64_t healthy_ms;      /* when it said so */

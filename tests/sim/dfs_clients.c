@@ -230,7 +230,9 @@ void dfs_admin_serve(struct world *world, uint32_t node, enum dfs_datanode_admin
 
 static void admin_asks(struct world *world, struct process *process, uint64_t tag)
 {
-    for (uint32_t i = 0; world->dfs->is_peace && i < world->dfs->plan.nodes; i++)
+    /* Not at once: an older order may still be on its way. */
+    bool may_serve = world->dfs->is_peace && world->now_ms >= world->dfs->peace_ms + DFS_LATE_MS;
+    for (uint32_t i = 0; may_serve && i < world->dfs->plan.nodes; i++)
         if (!world->dfs->is_served[i])
             dfs_admin_serve(world, i, DATANODE_SERVE);
     struct dfs_set_balancer_request balancer = {0}; /* asks */

@@ -361,6 +361,7 @@ void dfs_peace(struct world *world)
 {
     struct dfs_sim *sim = world->dfs;
     sim->is_peace = true;
+    sim->peace_ms = world->now_ms;
     sim->plan.flip_ppm = 0;
     world->faults = (struct world_faults){0};
     memset(world->is_cut, 0, sizeof world->is_cut);
