@@ -259,13 +259,21 @@ enum {
     BLOCK_HEADER_BYTES = 16 /* keeps the alignment */
 };
 
+struct scratch {
+    struct arena *arena;
+    size_t refused_bytes; /* the allocation that failed; 0: none did */
+};
+
 static void *scratch_alloc(void *allocator_data, size_t size)
 {
-    if (size > LIMIT_UNPACKED_BYTES)
+    struct scratch *scratch = allocator_data;
+    uint8_t *block = NULL;
+    if (size <= LIMIT_UNPACKED_BYTES)
+        block = arena_try(scratch->arena, size + BLOCK_HEADER_BYTES);
+    if (block == NULL) {
+        scratch->refused_bytes = size + 1;
         return NULL;
-    uint8_t *block = arena_try(allocator_data, size + BLOCK_HEADER_BYTES);
-    if (block == NULL)
-        return NULL;
+    }
     memcpy(block, &size, sizeof(size));
     return block + BLOCK_HEADER_BYTES;
 }
@@ -405,9 +413,22 @@ static enum status import_message(const struct message_type *type,
     return status;
 }
 
+/* protobuf-c does not say why it gave up: bytes that are no message, or an allocation refused. */
+static enum status why_not_unpacked(const struct scratch *scratch,
+                                    size_t bytes,
+                                    struct error *reterr_error)
+{
+    if (scratch->refused_bytes == 0)
+        return error_set(reterr_error, ERR_INVALID, "%zu bytes are no such message", bytes);
+    if (scratch->refused_bytes > LIMIT_UNPACKED_BYTES - arena_bytes(scratch->arena))
+        return error_set(reterr_error, ERR_LIMIT, "%zu bytes are too much memory when unpacked",
+                         bytes);
+    return error_set(reterr_error, ERR_NO_MEMORY, "no memory for %zu bytes", bytes);
+}
+
 static enum status unpack_in(const struct message_type *type,
                              struct slice bytes,
-                             struct arena *scratch,
+                             struct scratch *scratch,
                              struct arena *arena,
                              void **ret_message,
                              struct error *reterr_error)
@@ -416,13 +437,8 @@ static enum status unpack_in(const struct message_type *type,
         .alloc = scratch_alloc, .free = scratch_free, .allocator_data = scratch};
     const ProtobufCMessage *foreign =
         protobuf_c_message_unpack(wire_bindings[type->index], &allocator, bytes.length, bytes.data);
-    if (foreign == NULL) {
-        /* protobuf-c does not say why; the arena is full only when the sender overdid it. */
-        bool is_full = arena_bytes(scratch) > LIMIT_UNPACKED_BYTES / 2;
-        return error_set(reterr_error, is_full ? ERR_LIMIT : ERR_INVALID, "%zu bytes are %s",
-                         bytes.length,
-                         is_full ? "too much memory when unpacked" : "no such message");
-    }
+    if (foreign == NULL)
+        return why_not_unpacked(scratch, bytes.length, reterr_error);
     void *message = arena_try(arena, type->size);
     if (message == NULL)
         return error_set(reterr_error, ERR_LIMIT, "too much memory");
@@ -441,10 +457,10 @@ enum status wire_unpack(const struct message_type *type,
     if (bytes.length > LIMIT_MESSAGE_BYTES)
         return error_set(reterr_error, ERR_LIMIT, "unpack %s: %zu bytes, more than %d", type->name,
                          bytes.length, LIMIT_MESSAGE_BYTES);
-    struct arena *scratch = arena_open(LIMIT_UNPACKED_BYTES);
-    enum status status = unpack_in(type, bytes, scratch, arena, ret_message, reterr_error);
+    struct scratch scratch = {.arena = arena_open(LIMIT_UNPACKED_BYTES)};
+    enum status status = unpack_in(type, bytes, &scratch, arena, ret_message, reterr_error);
     if (status != OK)
         status = error_prefix(reterr_error, status, "unpack %s", type->name);
-    arena_close(scratch);
+    arena_close(scratch.arena);
     return status;
 }

@@ -4,7 +4,8 @@
 
 The cluster's own namenode must be down. MODE is a KILL_MODE of kill_at_write.c, or a point of the
 setting daemon.fault (file_write, file_sync, file_rename): then the namenode itself sees the n-th call
-fail and must stop, unless the call was a checkpoint's. For n = 1, 2, ... until a namenode survives its
+fail and must stop, unless the call was a checkpoint's. MODE "mem" or "mem_for_ever": the n-th allocation
+fails, or all from the n-th on; then it may stop or refuse requests by a typed error. For n = 1, 2, ... until a namenode survives its
 clients: start it so that it ends at its n-th call; let clients make, rename, change and delete names, ask
 for a checkpoint in the middle, and note what was acknowledged; when it is gone, start it undisturbed; then all that was acknowledged must hold, of what was not at most the last
 request of each client; repeated, that one must succeed, and must have been done exactly once.
@@ -25,6 +26,7 @@ import dfs_pb2_grpc
 
 CLIENTS = 2
 PATIENCE_S = 30
+MEM_REPEATS = {"mem": 1, "mem_for_ever": 2 ** 64 - 1}
 GONE = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.UNKNOWN,
         grpc.StatusCode.CANCELLED)
 
@@ -214,10 +216,21 @@ def compare(what, found, wanted):
 # --- the drill ------------------------------------------------------------------------------------
 
 def start_disturbed(n):
+    if mode in MEM_REPEATS:
+        return Namenode(["--set", "daemon.fault=mem:%d:%d" % (n, MEM_REPEATS[mode])], {})
     if mode.startswith("file_"):
         return Namenode(["--set", "daemon.fault=%s:%d:1" % (mode, n)], {})
     return Namenode([], {"LD_PRELOAD": library, "KILL_PROGRAM": "mr-namenode",
                          "KILL_CALL": str(n), "KILL_MODE": mode})
+
+
+def see_memory_fail(namenode, clients, what):
+    """False when neither the namenode nor a client has noticed anything."""
+    code = namenode.process.poll()
+    # EXIT_FAILED while starting, EXIT_JOURNAL_FAILED; or, in the middle of a step, abort.
+    if code not in (None, 1, 5, -signal.SIGABRT):
+        raise SystemExit("%s: the namenode ended with %d" % (what, code))
+    return code is not None or not all(client.is_done() for client in clients)
 
 
 def see_end(namenode, what):
@@ -242,8 +255,10 @@ def disturb(n, what):
             clients = [Client(namenode, "/drill-%s/%d/%d" % (mode, n, i)) for i in range(CLIENTS)]
         for client in clients:
             client.join()
-            if client.failure:
+            if client.failure and mode not in MEM_REPEATS:
                 raise SystemExit("%s: %s refused: %s" % (what, client.base, client.failure))
+        if mode in MEM_REPEATS:
+            return clients, not see_memory_fail(namenode, clients, what)
         if clients and all(client.is_done() for client in clients) and \
                 namenode.process.poll() is None:
             return clients, True
@@ -281,18 +296,18 @@ def examine(clients, everything, what, is_last):
 def main():
     everything = {}
     acknowledged = 0
-    n = 0
-    survivals = 0
+    n = rounds = survivals = 0
     # A call of a checkpoint, or of reserving room, may fail and the namenode goes on.
-    while survivals < (10 if mode.startswith("file_") else 1):
-        n += 1
+    while survivals < (10 if mode.startswith("file_") else 16 if mode in MEM_REPEATS else 1):
+        n += n // 32 + 1 if mode in MEM_REPEATS else 1
         what = "%s %d" % (mode, n)
         clients, survived = disturb(n, what)
         acknowledged += sum(client.next for client in clients)
         survivals = survivals + 1 if survived else 0
         examine(clients, everything, what, survived)
-    crashes = n - survivals
-    print("%s: %d crashes, %d requests acknowledged, none lost" % (mode, crashes, acknowledged))
+        rounds += 1
+    crashes = rounds - survivals
+    print("%s: %d failures, %d requests acknowledged, none lost" % (mode, crashes, acknowledged))
     return 0 if crashes > 0 else 1
 
 

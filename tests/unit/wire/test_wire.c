@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "lib/base/fault.h"
 #include "lib/base/mem.h"
 #include "lib/base/rng.h"
 #include "lib/model/limits.h"
@@ -326,6 +327,31 @@ static void test_wire__receivers_arena_bounds_the_message(void)
     arena_close(small);
 }
 
+/* Each allocation in turn: never taken for damaged bytes, and never half a message. */
+static void test_wire__without_memory_it_says_so(void)
+{
+    struct key_value pair = {.key = slice_from_string("key"), .value = slice_from_string("value")};
+    CU_ASSERT_EQUAL_FATAL(wire_pack(&key_value_type, &pair, &f.bytes, &f.error), OK);
+    uint64_t failures = 0;
+    for (uint64_t nth = 1;; nth++) {
+        struct arena *arena = arena_open(0);
+        void *received = NULL;
+        fault_arm(FAULT_MEM, nth, FAULT_FOREVER);
+        enum status status =
+            wire_unpack(&key_value_type, buf_slice(&f.bytes), arena, &received, &f.error);
+        bool has_failed = fault_failures(FAULT_MEM) > 0;
+        fault_disarm(FAULT_MEM);
+        CU_ASSERT_EQUAL(status == OK, !has_failed);
+        CU_ASSERT_EQUAL(received != NULL, status == OK);
+        CU_ASSERT_TRUE(status == OK || status == ERR_NO_MEMORY || status == ERR_LIMIT);
+        arena_close(arena);
+        if (!has_failed)
+            break;
+        failures++;
+    }
+    CU_ASSERT_TRUE(failures > 0);
+}
+
 static void test_wire__full_buffer_is_left_as_it_was(void)
 {
     struct buf small;
@@ -338,42 +364,44 @@ static void test_wire__full_buffer_is_left_as_it_was(void)
 }
 
 static const struct unit_test tests[] = {
+    {"test_wire__without_memory_it_says_so",
+     "Without memory it says so, and does not blame the bytes.",                                   test_wire__without_memory_it_says_so},
     {"test_wire__every_message_comes_back_equal",        "Every message comes back equal.",
-     test_wire__every_message_comes_back_equal                                                                                   },
+     test_wire__every_message_comes_back_equal                                                                                         },
     {"test_wire__zero_message_is_no_bytes",              "Zero message is no bytes.",
-     test_wire__zero_message_is_no_bytes                                                                                         },
-    {"test_wire__bytes_are_protobufs",                   "Bytes are protobufs.",                   test_wire__bytes_are_protobufs},
-    {"test_wire__pack_appends",                          "Pack appends.",                          test_wire__pack_appends       },
+     test_wire__zero_message_is_no_bytes                                                                                               },
+    {"test_wire__bytes_are_protobufs",                   "Bytes are protobufs.",                   test_wire__bytes_are_protobufs      },
+    {"test_wire__pack_appends",                          "Pack appends.",                          test_wire__pack_appends             },
     {"test_wire__every_truncation_is_survived",          "Every truncation is survived.",
-     test_wire__every_truncation_is_survived                                                                                     },
+     test_wire__every_truncation_is_survived                                                                                           },
     {"test_wire__message_cut_inside_a_field_is_refused", "Message cut inside a field is refused.",
-     test_wire__message_cut_inside_a_field_is_refused                                                                            },
+     test_wire__message_cut_inside_a_field_is_refused                                                                                  },
     {"test_wire__random_bytes_are_survived",             "Random bytes are survived.",
-     test_wire__random_bytes_are_survived                                                                                        },
+     test_wire__random_bytes_are_survived                                                                                              },
     {"test_wire__flipped_bits_are_survived",             "Flipped bits are survived.",
-     test_wire__flipped_bits_are_survived                                                                                        },
+     test_wire__flipped_bits_are_survived                                                                                              },
     {"test_wire__received_string_is_utf8_without_nul",   "Received string is UTF-8 without NUL.",
-     test_wire__received_string_is_utf8_without_nul                                                                              },
+     test_wire__received_string_is_utf8_without_nul                                                                                    },
     {"test_wire__empty_string_on_the_wire_is_accepted",  "Empty string on the wire is accepted.",
-     test_wire__empty_string_on_the_wire_is_accepted                                                                             },
+     test_wire__empty_string_on_the_wire_is_accepted                                                                                   },
     {"test_wire__last_of_two_values_counts",             "Last of two values counts.",
-     test_wire__last_of_two_values_counts                                                                                        },
+     test_wire__last_of_two_values_counts                                                                                              },
     {"test_wire__sent_string_is_checked_too",            "Sent string is checked too.",
-     test_wire__sent_string_is_checked_too                                                                                       },
+     test_wire__sent_string_is_checked_too                                                                                             },
     {"test_wire__unknown_enum_value_is_refused",         "Unknown enum value is refused.",
-     test_wire__unknown_enum_value_is_refused                                                                                    },
+     test_wire__unknown_enum_value_is_refused                                                                                          },
     {"test_wire__field_of_another_wire_type_is_refused", "Field of another wire type is refused.",
-     test_wire__field_of_another_wire_type_is_refused                                                                            },
+     test_wire__field_of_another_wire_type_is_refused                                                                                  },
     {"test_wire__fields_of_a_newer_sender_are_skipped",  "Fields of a newer sender are skipped.",
-     test_wire__fields_of_a_newer_sender_are_skipped                                                                             },
+     test_wire__fields_of_a_newer_sender_are_skipped                                                                                   },
     {"test_wire__too_many_elements_are_refused",         "Too many elements are refused.",
-     test_wire__too_many_elements_are_refused                                                                                    },
+     test_wire__too_many_elements_are_refused                                                                                          },
     {"test_wire__message_that_swells_is_refused",        "Message that swells is refused.",
-     test_wire__message_that_swells_is_refused                                                                                   },
+     test_wire__message_that_swells_is_refused                                                                                         },
     {"test_wire__receivers_arena_bounds_the_message",    "Receivers arena bounds the message.",
-     test_wire__receivers_arena_bounds_the_message                                                                               },
+     test_wire__receivers_arena_bounds_the_message                                                                                     },
     {"test_wire__full_buffer_is_left_as_it_was",         "Full buffer is left as it was.",
-     test_wire__full_buffer_is_left_as_it_was                                                                                    },
+     test_wire__full_buffer_is_left_as_it_was                                                                                          },
 };
 
 int main(int argument_count, char **arguments)
