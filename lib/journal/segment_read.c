@@ -10,8 +10,12 @@
 #include "lib/journal/segment.h"
 #include "lib/os/file.h"
 
+#ifndef SEGMENT_WINDOW_BYTES /* the fuzz targets want a small one: their files are small, too */
+# define SEGMENT_WINDOW_BYTES (1 << 20)
+#endif
+
 enum {
-    WINDOW_BYTES = 1 << 20,
+    WINDOW_BYTES = SEGMENT_WINDOW_BYTES,
     SEARCH_BYTES = 4096,
     PIECE_BYTES = 512 /* a disk writes this much or nothing of it */
 };

@@ -58,6 +58,14 @@ static int folder_skip_sync(int descriptor)
     return 0;
 }
 
+/* Memory where the host has it as a folder: of a folder on a disk a fuzzer sees few. */
+static const char *folder_prefix(void)
+{
+    struct file_info info;
+    bool has_memory = file_info_get("/dev/shm", true, &info, NULL) == OK && info.is_directory;
+    return has_memory ? "/dev/shm/millrace-fuzz-" : "/tmp/millrace-fuzz-";
+}
+
 /* An empty folder; nothing in it outlives the process, so nothing is synced. */
 static const char *folder_make(struct arena *arena)
 {
@@ -67,7 +75,7 @@ static const char *folder_make(struct arena *arena)
     calls.fsync = folder_skip_sync;
     calls.fdatasync = folder_skip_sync;
     (void)os_calls_set(&calls);
-    CHECK(directory_make_temporary("/tmp/millrace-fuzz-", arena, &directory, NULL) == OK);
+    CHECK(directory_make_temporary(folder_prefix(), arena, &directory, NULL) == OK);
     return directory;
 }
 

@@ -25,10 +25,13 @@ tests_fuzz_replay_checkpoint_SOURCES = \
 	tests/fuzz/journal_folder.h \
 	tests/fuzz/replay.c
 tests_fuzz_replay_checkpoint_LDADD = $(JOURNAL_LIBS)
+UNIT_TESTS += tests/fuzz/replay_sidecar
+tests_fuzz_replay_sidecar_SOURCES = tests/fuzz/replay.c tests/fuzz/fuzz_sidecar.c
+tests_fuzz_replay_sidecar_LDADD = $(DAEMON_LIBS)
 
 FUZZ_CC = clang-14
 FUZZ_FLAGS = -std=c11 -D_GNU_SOURCE -g -O1 -fsanitize=fuzzer,address,undefined \
-	-fno-sanitize-recover=undefined -I. -I$(top_srcdir) -Ilib/wire
+	-fno-sanitize-recover=undefined -DSEGMENT_WINDOW_BYTES=256 -I. -I$(top_srcdir) -Ilib/wire
 FUZZ_LIBS = -lprotobuf-c -linih -ljansson -lxxhash -lisal -lpthread
 FUZZ_TARGETS = \
 	tests/fuzz/fuzz_checkpoint \
