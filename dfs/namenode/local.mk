@@ -13,6 +13,7 @@ dfs_libnamenodecore_a_SOURCES = \
 	dfs/namenode/core/compact.c \
 	dfs/namenode/core/concat.c \
 	dfs/namenode/core/extend.h \
+	dfs/namenode/core/failures.c \
 	dfs/namenode/core/fsck.c \
 	dfs/namenode/core/identity.c \
 	dfs/namenode/core/inode.c \

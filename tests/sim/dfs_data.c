@@ -385,9 +385,14 @@ static void merge_now(struct world *world, struct process *datanode, uint64_t nu
     uint8_t bytes[DFS_BLOCK_BYTES] = {0};
     uint64_t length = 0;
     enum status status = OK;
+    struct datanode_copied bad = {0};
     mem_free(merging);
-    for (size_t i = 0; i < command->sources_count && status == OK; i++)
+    for (size_t i = 0; i < command->sources_count && status == OK; i++) {
         status = read_source(world, datanode, command, i, bytes, &length);
+        if (status != OK)
+            bad = (struct datanode_copied){.bad_block_id = command->sources[i].block_id,
+                                           .bad_node_id = command->source_nodes[i].node_id};
+    }
     bool is_right = length == command->block.length &&
                     crc32c_update(0, bytes, (size_t)length) == command->block.crc32c;
     if (status == OK && is_right)
@@ -395,7 +400,7 @@ static void merge_now(struct world *world, struct process *datanode, uint64_t nu
                  merged, tag);
     else
         world_effect_done(world, datanode, 1, tag, DATANODE_EFFECT_MERGE_BLOCKS,
-                          status == OK ? ERR_CORRUPT : status, NULL, 0);
+                          status == OK ? ERR_CORRUPT : status, &bad, sizeof bad);
 }
 
 void dfs_merge(struct world *world,

@@ -1,9 +1,13 @@
 /*
  * changes.c - what the namenode has not yet acknowledged about single blocks.
  * Owns changes_waiting, changes_sent and change_by_block. A block has at most one waiting change,
- * the newest; one more may be in flight, and is overtaken when it fails. Invariant: DN-1.
+ * the newest; one more may be in flight, and is overtaken when it fails. Owns the failed copies and
+ * merges, too, which go with the same call. Invariant: DN-1.
  */
 #include "dfs/datanode/core/internal.h"
+
+#include <inttypes.h>
+#include <string.h>
 
 #include "lib/base/check.h"
 #include "lib/base/mem.h"
@@ -22,11 +26,51 @@ void datanode_change_note(struct datanode *datanode,
     change->block = block;
 }
 
+void datanode_failure_note(struct datanode *datanode,
+                           struct actions *actions,
+                           const struct dfs_failed_work *work)
+{
+    trace_emit(actions->trace, "failed %016" PRIx64 " to=%" PRIu64 " %s", work->block_id,
+               work->target_node_id, dfs_work_fault_name(work->fault));
+    if (datanode->failures_waiting.count >= DATANODE_COPIES_WAITING_MAX)
+        return;
+    struct failure *failure = MEM_NEW(struct failure);
+    size_t length = work->reason.length;
+    if (length > sizeof(failure->reason))
+        length = sizeof(failure->reason);
+    if (length > 0)
+        memcpy(failure->reason, work->reason.data, length);
+    failure->work = *work;
+    failure->work.reason = slice_make(failure->reason, length);
+    list_append(&datanode->failures_waiting, &failure->in_list, failure);
+}
+
+bool datanode_changes_are_waiting(const struct datanode *datanode)
+{
+    return datanode->changes_waiting.count != 0 || datanode->failures_waiting.count != 0;
+}
+
+static void take_failures(struct datanode *datanode,
+                          struct arena *arena,
+                          struct dfs_block_changes_request *ret_request)
+{
+    struct dfs_failed_work *failed =
+        ARENA_ARRAY(arena, struct dfs_failed_work, datanode->failures_waiting.count);
+    struct failure *failure;
+    while ((failure = list_pop(&datanode->failures_waiting)) != NULL) {
+        list_append(&datanode->failures_sent, &failure->in_list, failure);
+        failed[ret_request->failed_count++] = failure->work;
+    }
+    ret_request->failed = failed;
+}
+
 void datanode_changes_take(struct datanode *datanode,
                            struct arena *arena,
                            struct dfs_block_changes_request *ret_request)
 {
     CHECK(datanode->changes_sent.count == 0);
+    CHECK(datanode->failures_sent.count == 0);
+    take_failures(datanode, arena, ret_request);
     size_t room = datanode->changes_waiting.count;
     if (room > LIMIT_BLOCK_CHANGES)
         room = LIMIT_BLOCK_CHANGES;
@@ -54,8 +98,16 @@ void datanode_changes_take(struct datanode *datanode,
     ret_request->corrupt_block_ids = corrupt;
 }
 
+static void drop_failures(struct list *failures)
+{
+    struct failure *failure;
+    while ((failure = list_pop(failures)) != NULL)
+        mem_free(failure);
+}
+
 void datanode_changes_acknowledged(struct datanode *datanode)
 {
+    drop_failures(&datanode->failures_sent);
     struct change *change;
     while ((change = list_pop(&datanode->changes_sent)) != NULL) {
         struct replica *replica = datanode_replica_get(datanode, change->block.block_id);
@@ -69,6 +121,9 @@ void datanode_changes_acknowledged(struct datanode *datanode)
 
 void datanode_changes_failed(struct datanode *datanode)
 {
+    struct failure *failure;
+    while ((failure = list_pop(&datanode->failures_sent)) != NULL)
+        list_append(&datanode->failures_waiting, &failure->in_list, failure);
     struct change *change;
     while ((change = list_pop(&datanode->changes_sent)) != NULL) {
         if (map_u64_get(datanode->change_by_block, change->block.block_id) != NULL) {
@@ -82,6 +137,8 @@ void datanode_changes_failed(struct datanode *datanode)
 
 void datanode_changes_drop(struct datanode *datanode)
 {
+    drop_failures(&datanode->failures_sent);
+    drop_failures(&datanode->failures_waiting);
     struct change *change;
     while ((change = list_pop(&datanode->changes_sent)) != NULL)
         mem_free(change);
@@ -109,7 +166,8 @@ static bool is_announced(const struct datanode *datanode,
 void datanode_changes_check(const struct datanode *datanode)
 {
     CHECK(map_u64_count(datanode->change_by_block) == datanode->changes_waiting.count);
-    CHECK((datanode->changes_lane.tag != 0) == (datanode->changes_sent.count != 0)); /* DN-5 */
+    size_t sent = datanode->changes_sent.count + datanode->failures_sent.count;
+    CHECK((datanode->changes_lane.tag != 0) == (sent != 0)); /* DN-5 */
     if (datanode->registration != REGISTRATION_ACTIVE)
         return;
     for (const struct list_node *n = datanode->replica_list.first; n != NULL; n = n->next) {

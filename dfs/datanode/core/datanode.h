@@ -109,8 +109,8 @@ enum datanode_effect {
     DATANODE_EFFECT_ANSWER_RECEIVE,
     /* data: datanode_copy. Answer: datanode_copied; ERR_CORRUPT when the replica here is bad. */
     DATANODE_EFFECT_COPY_BLOCK,
-    /* data: datanode_merge. Answer: datanode_copied. A source here that is bad is told by
-     * BLOCK_CORRUPT. */
+    /* data: datanode_merge. Answer: datanode_copied, or nothing. A source here that is bad is told
+     * by BLOCK_CORRUPT, too. */
     DATANODE_EFFECT_MERGE_BLOCKS,
     /* data: datanode_block. Removes the files wherever they are; nothing to remove is OK. */
     DATANODE_EFFECT_DELETE_BLOCK,
@@ -156,6 +156,9 @@ struct datanode_merge {
 
 struct datanode_copied {
     uint32_t synced_count; /* of the targets */
+    /* Of a merge that failed: the source that could not be read, and whose; 0: none could not. */
+    uint64_t bad_block_id;
+    uint64_t bad_node_id;
 };
 
 struct datanode_block {

@@ -12,6 +12,7 @@
 
 enum {
     DATANODE_COPIES_WAITING_MAX = 4096, /* commands beyond are dropped; the namenode asks again */
+    DATANODE_REASON_BYTES = 160,        /* of a failed copy; a longer one is cut */
     DATANODE_TRANSFERS_MAX = 1024       /* bound of the two settings that limit parallel work */
 };
 
@@ -66,6 +67,13 @@ enum change_kind {
 struct change {
     enum change_kind kind;
     struct dfs_block_info block;
+    struct list_node in_list;
+};
+
+/* A copy or merge that came to nothing, which the namenode is still to be told. */
+struct failure {
+    struct dfs_failed_work work; /* its text is reason */
+    char reason[DATANODE_REASON_BYTES];
     struct list_node in_list;
 };
 
@@ -152,6 +160,8 @@ struct datanode {
     struct list changes_waiting;
     struct list changes_sent;
     struct map_u64 *change_by_block; /* waiting ones only */
+    struct list failures_waiting;
+    struct list failures_sent;
 
     uint64_t scrub_tag;
     int64_t scrub_due_ms;
@@ -292,6 +302,11 @@ void datanode_session_forget_replica(struct datanode *datanode, const struct rep
 void datanode_change_note(struct datanode *datanode,
                           enum change_kind kind,
                           struct dfs_block_info block);
+/* One too many waiting is dropped: the namenode then waits as long as for one that is silent. */
+void datanode_failure_note(struct datanode *datanode,
+                           struct actions *actions,
+                           const struct dfs_failed_work *work);
+bool datanode_changes_are_waiting(const struct datanode *datanode);
 /* Moves up to the maximum to the sent list and fills in the lists, from the arena. */
 void datanode_changes_take(struct datanode *datanode,
                            struct arena *arena,

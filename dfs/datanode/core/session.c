@@ -307,7 +307,7 @@ void datanode_session_pump(struct datanode *datanode, struct actions *actions)
     if (datanode->registration == REGISTRATION_REPORTING) {
         if (lane_is_ready(datanode, &datanode->report_lane))
             send_report_part(datanode, actions);
-    } else if (datanode->changes_waiting.count != 0 &&
+    } else if (datanode_changes_are_waiting(datanode) &&
                lane_is_ready(datanode, &datanode->changes_lane)) {
         send_changes(datanode, actions);
     }
@@ -330,7 +330,7 @@ int64_t datanode_session_deadline_ms(const struct datanode *datanode)
     deadline_ms = lane_deadline_ms(&datanode->heartbeat_lane, deadline_ms);
     if (datanode->registration == REGISTRATION_REPORTING)
         deadline_ms = lane_deadline_ms(&datanode->report_lane, deadline_ms);
-    else if (datanode->changes_waiting.count != 0)
+    else if (datanode_changes_are_waiting(datanode))
         deadline_ms = lane_deadline_ms(&datanode->changes_lane, deadline_ms);
     return deadline_ms;
 }

@@ -72,12 +72,41 @@ static bool is_same_block(const struct dfs_block_info *left, const struct dfs_bl
            left->crc32c == right->crc32c;
 }
 
-/* One that cannot be queued is dropped: the namenode asks again. */
-static void queue_job(struct datanode *datanode, const struct dfs_datanode_command *command)
+/* The namenode need not wait until the copy would have been due. */
+static void tell_failure(struct datanode *datanode,
+                         struct actions *actions,
+                         const struct dfs_datanode_command *command,
+                         enum dfs_work_fault fault,
+                         struct slice reason)
+{
+    bool is_copy = command->kind == DATANODE_COPY_BLOCK && command->targets_count > 0;
+    datanode_failure_note(datanode, actions,
+                          &(struct dfs_failed_work){
+                              .block_id = command->block.block_id,
+                              .target_node_id = is_copy ? command->targets[0].node_id : 0,
+                              .fault = fault,
+                              .reason = reason,
+                          });
+}
+
+static void refuse_job(struct datanode *datanode,
+                       struct actions *actions,
+                       const struct dfs_datanode_command *command,
+                       const char *reason)
+{
+    tell_failure(datanode, actions, command, FAULT_SOURCE, slice_from_string(reason));
+}
+
+/* One that was told twice is already under way. */
+static void queue_job(struct datanode *datanode,
+                      struct actions *actions,
+                      const struct dfs_datanode_command *command)
 {
     uint64_t block_id = command->block.block_id;
-    if (datanode->copies_waiting.count >= DATANODE_COPIES_WAITING_MAX)
+    if (datanode->copies_waiting.count >= DATANODE_COPIES_WAITING_MAX) {
+        refuse_job(datanode, actions, command, "too many copies are waiting here");
         return;
+    }
     struct copy_job *first = map_u64_get(datanode->copy_jobs, block_id);
     struct copy_job *job = MEM_NEW(struct copy_job);
     job->block_id = block_id;
@@ -102,14 +131,16 @@ void datanode_copy_asked(struct datanode *datanode,
     const struct replica *replica = datanode_replica_get(datanode, block_id);
     if (replica == NULL) {
         datanode_change_note(datanode, CHANGE_DELETED, command->block);
+        refuse_job(datanode, actions, command, "the block is not here");
         return;
     }
     if (!datanode_replica_is_good(replica) || !is_same_block(&replica->block, &command->block)) {
         trace_emit(actions->trace, "copy %016" PRIx64 " refused", block_id);
+        refuse_job(datanode, actions, command, "no such replica is in service here");
         return;
     }
     if (command->targets_count > 0)
-        queue_job(datanode, command);
+        queue_job(datanode, actions, command);
 }
 
 /* True when the sources have a node each and come to the block that is wanted. */
@@ -134,11 +165,12 @@ void datanode_merge_asked(struct datanode *datanode,
     uint64_t block_id = command->block.block_id;
     if (!merge_is_sound(command)) {
         trace_emit(actions->trace, "merge %016" PRIx64 " refused", block_id);
+        refuse_job(datanode, actions, command, "the sources do not come to the block");
         return;
     }
     /* One that is here already was merged before, and has been announced. */
     if (datanode_replica_get(datanode, block_id) == NULL)
-        queue_job(datanode, command);
+        queue_job(datanode, actions, command);
 }
 
 /* The new block comes in through the front door like any other, here first. */
@@ -175,15 +207,28 @@ static void merge_done(struct datanode *datanode,
     struct copy_job *job = map_u64_get(datanode->copy_jobs, block_id);
     CHECK(job != NULL);
     CHECK(job->tag == event->tag);
-    copy_job_free(datanode, job);
     trace_emit(actions->trace, "merge %016" PRIx64 " %s", block_id, status_name(event->status));
+    if (event->status != OK) {
+        const struct datanode_copied *copied = event->data;
+        bool is_known = copied != NULL && copied->bad_node_id != 0;
+        datanode_failure_note(datanode, actions,
+                              &(struct dfs_failed_work){
+                                  .block_id = block_id,
+                                  .fault = is_known ? FAULT_SOURCE : FAULT_TARGET,
+                                  .source_block_id = is_known ? copied->bad_block_id : 0,
+                                  .source_node_id = is_known ? copied->bad_node_id : 0,
+                                  .reason = event->text,
+                              });
+    }
+    copy_job_free(datanode, job);
 }
 
 static void copy_start(struct datanode *datanode, struct actions *actions, struct copy_job *job)
 {
     struct replica *replica = datanode_replica_get(datanode, job->block_id);
     if (replica == NULL || replica->state != REPLICA_SEALED) {
-        copy_job_free(datanode, job); /* deleted or found corrupt while the job waited */
+        refuse_job(datanode, actions, job->command, "the replica has gone while the copy waited");
+        copy_job_free(datanode, job);
         return;
     }
     struct dfs_datanode_command *command =
@@ -199,6 +244,13 @@ static void copy_start(struct datanode *datanode, struct actions *actions, struc
     list_append(&datanode->copies_running, &job->in_list, job);
 }
 
+/* What this node could not read or begin; the rest is between it and the target. */
+static bool is_fault_of_source(enum status status)
+{
+    return status == ERR_CORRUPT || status == ERR_IO || status == ERR_NOT_FOUND ||
+           status == ERR_NO_MEMORY || status == ERR_CANCELLED;
+}
+
 static void copy_done(struct datanode *datanode,
                       struct actions *actions,
                       uint64_t block_id,
@@ -208,8 +260,11 @@ static void copy_done(struct datanode *datanode,
     struct copy_job *job = map_u64_get(datanode->copy_jobs, block_id);
     CHECK(job != NULL);
     CHECK(job->tag == event->tag);
-    copy_job_free(datanode, job);
     trace_emit(actions->trace, "copy %016" PRIx64 " %s", block_id, status_name(event->status));
+    if (event->status != OK)
+        tell_failure(datanode, actions, job->command,
+                     is_fault_of_source(event->status) ? FAULT_SOURCE : FAULT_TARGET, event->text);
+    copy_job_free(datanode, job);
     if (event->status == ERR_CORRUPT || event->status == ERR_IO)
         datanode_replica_is_bad(datanode, actions, block_id, volume, event->status == ERR_IO);
     datanode_replica_copy_ended(datanode, actions, block_id, event->tag);

@@ -49,9 +49,13 @@ static enum status begin_put(struct job *job, struct http_put **ret_put)
 
 static enum status push_paced(struct job *job, struct http_put *put, struct slice data)
 {
-    if (!rate_take(job->node->copy_rate, data.length))
+    if (!rate_take(job->node->copy_rate, data.length)) {
+        job->has_put_failed = true;
         return error_set(&job->error, ERR_CANCELLED, "the datanode is stopping");
-    return others_fault(http_put_push(put, data, &job->error));
+    }
+    enum status status = others_fault(http_put_push(put, data, &job->error));
+    job->has_put_failed = status != OK;
+    return status;
 }
 
 /* All of one block; ERR_CORRUPT and ERR_IO are about the replica here. */
@@ -175,6 +179,16 @@ static enum status push_from_here(struct job *job,
     return others_fault(status);
 }
 
+static void note_bad_source(struct job *job,
+                            const struct dfs_block_info *source,
+                            const struct endpoint *node)
+{
+    struct datanode_copied *copied = MEM_NEW(struct datanode_copied);
+    copied->bad_block_id = source->block_id;
+    copied->bad_node_id = node->node_id;
+    job->data = copied;
+}
+
 enum status node_merge_blocks(struct job *job)
 {
     const struct dfs_datanode_command *command = job->command;
@@ -188,6 +202,8 @@ enum status node_merge_blocks(struct job *job)
             status = push_from_here(job, put, &command->sources[i]);
         else
             status = push_from_peer(job, put, &command->sources[i], from);
+        if (status != OK && !job->has_put_failed)
+            note_bad_source(job, &command->sources[i], from);
     }
     if (status == OK)
         return finish_put(job, put);

@@ -159,6 +159,7 @@ static bool may_move(const struct namenode *nn,
     bool has_room = target->free_bytes >= target->expected_bytes &&
                     target->free_bytes - target->expected_bytes >= block->length;
     return is_settled && has_room && namenode_replica_find(block, target) == NULL &&
+           namenode_failure_of_source(nn, block, replica->node) == SOURCE_TRUSTED &&
            keeps_racks(nn, replica, target);
 }
 
@@ -250,6 +251,7 @@ static bool try_move(struct namenode *nn,
     struct tracked *to = target->node;
     uint32_t slots = nn->settings.copies_per_node;
     if (from->copies_out >= slots || to->copies_in >= slots || to->is_slow ||
+        to->failed_until_ms > nn->now_ms ||
         !namenode_bucket_is_open(&from->copied_out, nn->now_ms) ||
         !namenode_bucket_is_open(&to->copied_in, nn->now_ms)) {
         return false;

@@ -159,6 +159,37 @@ void namenode_repair_run(struct namenode *nn);
 /* Gives up the replicas beyond the wanted count, and corrupt ones that are replaced. */
 void namenode_repair_trim(struct namenode *nn, struct block *block);
 
+/* A copy that will not arrive: the block is reviewed. */
+void namenode_copy_abandon(struct namenode *nn, struct replica *replica);
+
+/* --- failures.c ---------------------------------------------------------------------- */
+
+enum source_doubt {
+    SOURCE_TRUSTED,
+    SOURCE_DOUBTED, /* a copy from there failed, for its target's sake as it seemed */
+    SOURCE_FAILED,  /* it could not be read there */
+};
+
+/* A datanode says that what it was told to copy or merge came to nothing. */
+void namenode_work_failed(struct namenode *nn,
+                          const struct tracked *node,
+                          const struct dfs_failed_work *work);
+/* target_id 0: the source failed. */
+void namenode_failure_note(struct namenode *nn,
+                           uint64_t block_id,
+                           uint64_t source_id,
+                           uint64_t target_id);
+void namenode_failures_expire(struct namenode *nn);
+enum source_doubt namenode_failure_of_source(const struct namenode *nn,
+                                             const struct block *block,
+                                             const struct tracked *node);
+/* Where copies of the block failed lately, at most room of them; returns how many. */
+size_t namenode_failed_targets(const struct namenode *nn,
+                               const struct block *block,
+                               uint64_t *ret_node_ids,
+                               size_t room);
+void namenode_failures_close(struct namenode *nn);
+
 /* --- placement.c --------------------------------------------------------------------- */
 
 struct placement {

@@ -4,7 +4,8 @@
  * them, one after the other, as a new block on itself and other nodes; length and checksum are
  * known beforehand. The new block is one of no file until enough nodes have reported it; then, if
  * the file's blocks are still those, one InodePut puts it in their place. In every other case
- * nothing happened: the new block is deleted like any that no file has. The old blocks stay on the
+ * nothing happened: the new block is deleted like any that no file has, and the file waits for
+ * another try, longer after every failure. The old blocks stay on the
  * disks for unknown_grace_ms, for readers that have just looked them up. Only blocks that together
  * outweigh the first of them are merged, so that a byte is rewritten a number of times that grows
  * with the logarithm of what is appended. Owns namenode->merges and compact_waiting. Invariant:
@@ -16,7 +17,14 @@
 #include "lib/base/mem.h"
 
 enum {
-    SMALL_PART = 8, /* a block is small below this part of the file's block size */
+    SMALL_PART = 8,    /* a block is small below this part of the file's block size */
+    DOUBLINGS_MAX = 7, /* of repair_retry_ms, between two tries */
+};
+
+/* A file whose end may be worth merging. */
+struct waiting {
+    int64_t due_ms;
+    uint32_t failures; /* in a row */
 };
 
 struct merge {
@@ -28,6 +36,7 @@ struct merge {
     size_t node_count;
     bool was_told;
     int64_t due_ms;
+    uint32_t failures; /* of the tries before */
 };
 
 /* --- which files --------------------------------------------------------------------- */
@@ -67,14 +76,31 @@ static bool find_run(const struct namenode *nn,
     return end - first >= runs && count >= 2;
 }
 
+static struct waiting *waiting_of(struct namenode *nn, uint64_t file_id)
+{
+    struct waiting *waiting = map_u64_get(nn->compact_waiting, file_id);
+    if (waiting == NULL) {
+        waiting = MEM_NEW(struct waiting);
+        CHECK(map_u64_put(nn->compact_waiting, file_id, waiting) == NULL);
+    }
+    return waiting;
+}
+
 void namenode_compact_consider(struct namenode *nn, const struct inode *file)
 {
     size_t first = 0;
     size_t count = 0;
     if (file->state == INODE_INSTALLED && !namenode_inode_is_directory(file) &&
         find_run(nn, file, &first, &count)) {
-        (void)map_u64_put(nn->compact_waiting, file->id, nn); /* once is enough */
+        waiting_of(nn, file->id)->due_ms = nn->now_ms;
     }
+}
+
+static void wait_longer(const struct namenode *nn, struct waiting *waiting)
+{
+    uint32_t doublings = waiting->failures < DOUBLINGS_MAX ? waiting->failures : DOUBLINGS_MAX;
+    waiting->due_ms = nn->now_ms + (nn->settings.repair_retry_ms << doublings);
+    waiting->failures++;
 }
 
 /* --- merges -------------------------------------------------------------------------- */
@@ -86,18 +112,48 @@ static void merge_drop(struct namenode *nn, struct merge *merge)
     mem_free(merge);
 }
 
-static bool is_good_source(const struct replica *replica)
+/* The file may have changed meanwhile: what then is worth merging is found when its time comes. */
+static void merge_retry(struct namenode *nn, struct merge *merge)
 {
-    return replica->state == REPLICA_STORED && replica->node->state == TRACKED_LIVE;
+    struct waiting *waiting = waiting_of(nn, merge->file_id);
+    waiting->failures = merge->failures;
+    wait_longer(nn, waiting);
+    merge_drop(nn, merge);
+}
+
+bool namenode_compact_failed(struct namenode *nn,
+                             const struct tracked *node,
+                             const struct dfs_failed_work *work)
+{
+    struct merge *merge = map_u64_get(nn->merges, work->block_id);
+    if (merge == NULL || merge->node_ids[0] != node->endpoint.node_id) {
+        return false;
+    }
+    NAMENODE_TRACE(nn, "merge failed into=%llu source=%llu at=%llu",
+                   (unsigned long long)work->block_id, (unsigned long long)work->source_block_id,
+                   (unsigned long long)work->source_node_id);
+    if (work->fault == FAULT_SOURCE && work->source_node_id != 0) {
+        namenode_failure_note(nn, work->source_block_id, work->source_node_id, 0);
+    }
+    merge_retry(nn, merge);
+    return true;
+}
+
+static bool is_good_source(const struct namenode *nn, const struct replica *replica)
+{
+    return replica->state == REPLICA_STORED && replica->node->state == TRACKED_LIVE &&
+           namenode_failure_of_source(nn, replica->block, replica->node) != SOURCE_FAILED;
 }
 
 /* Where a source is read: on the worker if it can be. NULL: nowhere now. */
-static const struct tracked *pick_source(const struct block *block, uint64_t worker_id)
+static const struct tracked *pick_source(const struct namenode *nn,
+                                         const struct block *block,
+                                         uint64_t worker_id)
 {
     const struct tracked *best = NULL;
     for (size_t i = 0; i < block->replica_count; i++) {
         const struct replica *replica = block->replicas[i];
-        if (is_good_source(replica) &&
+        if (is_good_source(nn, replica) &&
             (best == NULL || replica->node->endpoint.node_id == worker_id)) {
             best = replica->node;
         }
@@ -114,7 +170,7 @@ static const struct tracked *pick_near(const struct namenode *nn,
     const struct tracked *best = NULL;
     uint64_t best_bytes = 0;
     for (size_t i = first; i < first + count; i++) {
-        if (pick_source(file->blocks[i], 0) == NULL) {
+        if (pick_source(nn, file->blocks[i], 0) == NULL) {
             return NULL;
         }
     }
@@ -125,7 +181,7 @@ static const struct tracked *pick_near(const struct namenode *nn,
         uint64_t bytes = 0;
         for (size_t i = first; i < first + count; i++) {
             const struct replica *replica = namenode_replica_find(file->blocks[i], node);
-            bytes += replica != NULL && is_good_source(replica) ? file->blocks[i]->length : 0;
+            bytes += replica != NULL && is_good_source(nn, replica) ? file->blocks[i]->length : 0;
         }
         if (bytes > best_bytes) {
             best_bytes = bytes;
@@ -135,7 +191,9 @@ static const struct tracked *pick_near(const struct namenode *nn,
     return best;
 }
 
-static void merge_start(struct namenode *nn, const struct inode *file, size_t first, size_t count)
+/* False: not now; some node is missing. */
+static bool merge_start(
+    struct namenode *nn, const struct inode *file, size_t first, size_t count, uint32_t failures)
 {
     struct dfs_block_info merged = {0};
     for (size_t i = first; i < first + count; i++) {
@@ -152,11 +210,12 @@ static void merge_start(struct namenode *nn, const struct inode *file, size_t fi
         node_count = namenode_placement_choose(nn, &placement, file->replication, nodes);
     }
     if (node_count < namenode_min_replicas(nn, file)) {
-        return; /* after the next append */
+        return false;
     }
     merged.block_id = namenode_new_id(nn);
     struct merge *merge = MEM_NEW(struct merge);
     merge->file_id = file->id;
+    merge->failures = failures;
     merge->merged = merged;
     merge->source_ids = mem_new(count * sizeof(uint64_t));
     merge->source_count = count;
@@ -175,6 +234,28 @@ static void merge_start(struct namenode *nn, const struct inode *file, size_t fi
     NAMENODE_TRACE(nn, "merge file=%llu blocks=%zu into=%llu node=%llu",
                    (unsigned long long)file->id, count, (unsigned long long)merged.block_id,
                    (unsigned long long)merge->node_ids[0]);
+    return true;
+}
+
+enum attempt {
+    ATTEMPT_MADE,
+    ATTEMPT_LATER,
+    ATTEMPT_NEVER, /* the file has gone, or nothing of it is worth merging */
+};
+
+static enum attempt try_file(struct namenode *nn, uint64_t file_id, uint32_t failures)
+{
+    size_t first = 0;
+    size_t count = 0;
+    const struct inode *file = map_u64_get(nn->inodes, file_id);
+    if (file == NULL || namenode_inode_is_directory(file) || file->state != INODE_INSTALLED ||
+        !find_run(nn, file, &first, &count)) {
+        return ATTEMPT_NEVER;
+    }
+    if (namenode_inode_writing(nn, file->parent, file->name) != NULL) {
+        return ATTEMPT_LATER;
+    }
+    return merge_start(nn, file, first, count, failures) ? ATTEMPT_MADE : ATTEMPT_LATER;
 }
 
 void namenode_compact_run(struct namenode *nn)
@@ -186,24 +267,25 @@ void namenode_compact_run(struct namenode *nn)
         if (nn->now_ms >= merge->due_ms) {
             NAMENODE_TRACE(nn, "merge overdue into=%llu",
                            (unsigned long long)merge->merged.block_id);
-            merge_drop(nn, merge);
+            merge_retry(nn, merge);
         }
     }
     cursor = 0;
     uint64_t file_id = 0;
     while (nn->mode == MODE_OPEN && nn->is_repairing && nn->now_ms >= nn->compact_next_ms &&
            map_u64_count(nn->merges) < NAMENODE_MERGES_MAX &&
-           map_u64_next(nn->compact_waiting, &cursor, &file_id, NULL)) {
-        size_t first = 0;
-        size_t count = 0;
-        const struct inode *file = map_u64_get(nn->inodes, file_id);
-        (void)map_u64_remove(nn->compact_waiting, file_id); /* it is there */
-        bool is_quiet = file != NULL && !namenode_inode_is_directory(file) &&
-                        file->state == INODE_INSTALLED &&
-                        namenode_inode_writing(nn, file->parent, file->name) == NULL;
-        if (is_quiet && find_run(nn, file, &first, &count)) {
-            merge_start(nn, file, first, count);
+           map_u64_next(nn->compact_waiting, &cursor, &file_id, &value)) {
+        struct waiting *waiting = value;
+        if (waiting->due_ms > nn->now_ms) {
+            continue;
         }
+        enum attempt attempt = try_file(nn, file_id, waiting->failures);
+        if (attempt == ATTEMPT_LATER) {
+            wait_longer(nn, waiting);
+            continue;
+        }
+        CHECK(map_u64_remove(nn->compact_waiting, file_id) == waiting);
+        mem_free(waiting);
     }
 }
 
@@ -221,7 +303,8 @@ static bool make_command(struct namenode *nn,
     size_t target_count = 0;
     for (size_t i = 0; i < merge->source_count; i++) {
         const struct block *block = map_u64_get(nn->blocks, merge->source_ids[i]);
-        const struct tracked *node = block == NULL ? NULL : pick_source(block, merge->node_ids[0]);
+        const struct tracked *node =
+            block == NULL ? NULL : pick_source(nn, block, merge->node_ids[0]);
         if (node == NULL) {
             return false;
         }
@@ -281,7 +364,7 @@ void namenode_compact_tell(struct namenode *nn,
             merge->was_told = true;
             (*count)++;
         } else {
-            merge_drop(nn, merge);
+            merge_retry(nn, merge);
         }
     }
 }
@@ -359,7 +442,7 @@ void namenode_compact_review(struct namenode *nn)
         if (file == NULL) {
             NAMENODE_TRACE(nn, "merge dropped into=%llu",
                            (unsigned long long)merge->merged.block_id);
-            merge_drop(nn, merge);
+            merge_retry(nn, merge);
             continue;
         }
         if (namenode_unknown_matches(nn, &merge->merged, merge->node_ids, merge->node_count,
@@ -391,5 +474,9 @@ void namenode_compact_close(struct namenode *nn)
         merge_drop(nn, value);
     }
     map_u64_close(nn->merges);
+    cursor = 0;
+    while (map_u64_next(nn->compact_waiting, &cursor, NULL, &value)) {
+        mem_free(value);
+    }
     map_u64_close(nn->compact_waiting);
 }

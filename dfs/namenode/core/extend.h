@@ -99,6 +99,10 @@ enum {
 
 /* The end of an installed file has changed: it waits when it is worth merging. */
 void namenode_compact_consider(struct namenode *nn, const struct inode *file);
+/* What node failed to do was a merge: it is tried again later. */
+bool namenode_compact_failed(struct namenode *nn,
+                             const struct tracked *node,
+                             const struct dfs_failed_work *work);
 /* Starts merges within their rate, gives up those that are overdue. */
 void namenode_compact_run(struct namenode *nn);
 /* Blocks of no file were reported: a merged one may be among them. */

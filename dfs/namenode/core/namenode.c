@@ -146,6 +146,7 @@ enum status namenode_open(const struct namenode_settings *settings,
     nn->merges = map_u64_open();
     nn->accessed = map_u64_open();
     nn->compact_waiting = map_u64_open();
+    nn->failures_by_block = map_u64_open();
     nn->next_id = 1;
     *ret_namenode = nn;
     return OK;
@@ -198,6 +199,7 @@ void namenode_close(struct namenode *nn)
     }
     free_memories(nn);
     namenode_compact_close(nn);
+    namenode_failures_close(nn);
     map_u64_close(nn->accessed);
     heap_close(&nn->timers);
     heap_close(&nn->repair_queue);
@@ -536,6 +538,7 @@ static void run_timer(struct namenode *nn, struct timer *timer)
         namenode_service_housekeeping(nn);
         namenode_slow_housekeeping(nn);
         nn->balancer.has_work = true;
+        namenode_failures_expire(nn);
         namenode_repair_unpark(nn);
         namenode_timer_set(nn, timer, nn->now_ms + housekeeping_ms(nn));
         return;

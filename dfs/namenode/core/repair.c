@@ -14,6 +14,7 @@ enum {
     PPM = 1000000,
     KEY_MISPLACED = 1000, /* beyond any number of replicas */
     SCAN_MAX = 1000,      /* blocks looked at in one step */
+    FAILED_MAX = 64,      /* targets of a block that are left out */
     ASIDE_MAX = 64,       /* ... and put back because nodes they need are at their cap */
 };
 
@@ -131,7 +132,7 @@ static void cancel_untold(struct namenode *nn, struct tracked *source)
     }
 }
 
-static void abandon(struct namenode *nn, struct replica *replica)
+void namenode_copy_abandon(struct namenode *nn, struct replica *replica)
 {
     struct block *block = replica->block;
     NAMENODE_TRACE(nn, "copy lost block=%llu to=%llu", (unsigned long long)block->id,
@@ -160,11 +161,11 @@ void namenode_repair_restarted(struct namenode *nn, struct tracked *node)
         at = at->next; /* a review drops no replica of another block */
         struct replica *copy = NULL;
         if (replica->arrival != NULL && replica->arrival->source != NULL) {
-            abandon(nn, replica);
+            namenode_copy_abandon(nn, replica);
             continue;
         }
         while ((copy = find_copy_from(block, node)) != NULL) {
-            abandon(nn, copy);
+            namenode_copy_abandon(nn, copy);
         }
     }
 }
@@ -310,19 +311,24 @@ static struct tracked *pick_source(const struct namenode *nn,
     bool is_last = namenode_block_stored(block) == 1;
     uint32_t cap = nn->settings.copies_per_node * (is_last ? 2U : 1U);
     struct tracked *best = NULL;
+    int best_trouble = 0;
     *ret_capped = false;
     for (size_t i = 0; i < block->replica_count; i++) {
         struct tracked *node = block->replicas[i]->node;
-        if (block->replicas[i]->state != REPLICA_STORED || !namenode_node_is_usable(node)) {
+        enum source_doubt doubt = namenode_failure_of_source(nn, block, node);
+        int trouble = (doubt == SOURCE_DOUBTED ? TRACKED_STATE_COUNT : 0) + node->state;
+        if (block->replicas[i]->state != REPLICA_STORED || !namenode_node_is_usable(node) ||
+            doubt == SOURCE_FAILED) {
             continue;
         }
         if (node->copies_out >= cap || !namenode_bucket_is_open(&node->copied_out, nn->now_ms)) {
             *ret_capped = true;
             continue;
         }
-        if (best == NULL || node->state < best->state ||
-            (node->state == best->state && node->copies_out < best->copies_out)) {
+        if (best == NULL || trouble < best_trouble ||
+            (trouble == best_trouble && node->copies_out < best->copies_out)) {
             best = node;
+            best_trouble = trouble;
         }
     }
     return best;
@@ -375,14 +381,23 @@ static enum copy_outcome start_copy(struct namenode *nn, struct block *block)
     if (source == NULL) {
         return is_capped ? COPY_CAPPED : COPY_IMPOSSIBLE;
     }
-    struct placement placement = {.block_bytes = block->length, .block = block, .is_copy = true};
+    uint64_t failed[FAILED_MAX];
+    struct placement placement = {
+        .block_bytes = block->length,
+        .block = block,
+        .is_copy = true,
+        .excluded = failed,
+        .excluded_count = namenode_failed_targets(nn, block, failed, FAILED_MAX),
+    };
     struct tracked *target = NULL;
     if (namenode_placement_choose(nn, &placement, 1, &target) == 0) {
         placement.is_copy = false;
         if (namenode_placement_choose(nn, &placement, 1, &target) > 0) {
             return COPY_CAPPED;
         }
-        free_corrupt(nn, block);
+        if (placement.excluded_count == 0) { /* others could take it in a while */
+            free_corrupt(nn, block);
+        }
         return COPY_IMPOSSIBLE;
     }
     int64_t key = 0;

@@ -209,6 +209,9 @@ void namenode_block_changes(struct namenode *nn, const struct dfs_block_changes_
     for (size_t i = 0; i < request->deleted_block_ids_count; i++) {
         namenode_node_deleted(nn, node, request->deleted_block_ids[i]);
     }
+    for (size_t i = 0; i < request->failed_count; i++) {
+        namenode_work_failed(nn, node, &request->failed[i]);
+    }
     namenode_review_safe_mode(nn);
     namenode_reply(nn, &(struct dfs_block_changes_response){0});
 }

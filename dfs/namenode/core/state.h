@@ -286,6 +286,7 @@ struct tracked {
     uint32_t copies_in;      /* EXPECTED replicas here that have a source */
     uint32_t copies_out;     /* EXPECTED replicas elsewhere whose source this is */
     uint64_t leaving_bytes;  /* of moves under way from here */
+    int64_t failed_until_ms; /* a copy to it failed lately: no moves to it before */
     struct bucket copied_in; /* rates of copies */
     struct bucket copied_out;
     struct list replicas;
@@ -391,6 +392,8 @@ struct namenode {
     struct heap repair_queue;
     struct list parked; /* blocks that no node could take */
     struct bucket repair_rate;
+    struct list failures; /* of struct failure, oldest first: failures.c */
+    struct map_u64 *failures_by_block;
     struct balancer balancer;
     struct timer repair_timer; /* a rate allows copies again */
     int64_t unpark_ms;

@@ -157,8 +157,12 @@ static void test_datanode__second_target_of_a_block_has_its_turn(void)
     EXPECT("replica 0000000000000001 SEALED->COPYING\ncopy 1 targets=1\ncall DatanodeHeartbeat\n");
     struct datanode_copied copied = {.synced_count = 1};
     when_effect_done(DATANODE_EFFECT_COPY_BLOCK, ERR_UNAVAILABLE, NULL);
-    EXPECT("copy 0000000000000001 ERR_UNAVAILABLE\nreplica 0000000000000001 COPYING->SEALED\n"
-           "replica 0000000000000001 SEALED->COPYING\ncopy 1 targets=1\n");
+    EXPECT("copy 0000000000000001 ERR_UNAVAILABLE\nfailed 0000000000000001 to=8 FAULT_TARGET\n"
+           "replica 0000000000000001 COPYING->SEALED\n"
+           "replica 0000000000000001 SEALED->COPYING\ncopy 1 targets=1\ncall BlockChanges\n");
+    CU_ASSERT_EQUAL_FATAL(f.changes.failed_count, 1);
+    CU_ASSERT_EQUAL(f.changes.failed[0].block_id, 1);
+    CU_ASSERT_EQUAL(f.changes.failed[0].target_node_id, 8);
     when_effect_done(DATANODE_EFFECT_COPY_BLOCK, OK, &copied);
     EXPECT("copy 0000000000000001 OK\nreplica 0000000000000001 COPYING->SEALED\n");
 }
@@ -169,8 +173,33 @@ static void test_datanode__copy_that_finds_a_bad_replica_reports_it(void)
     when_commanded_one(DATANODE_COPY_BLOCK, 1);
     buf_clear(&f.text);
     when_effect_done(DATANODE_EFFECT_COPY_BLOCK, ERR_CORRUPT, NULL);
-    EXPECT("copy 0000000000000001 ERR_CORRUPT\nreplica 0000000000000001 COPYING->CORRUPT\n"
-           "quarantine 1\ncall BlockChanges\n");
+    EXPECT("copy 0000000000000001 ERR_CORRUPT\nfailed 0000000000000001 to=9 FAULT_SOURCE\n"
+           "replica 0000000000000001 COPYING->CORRUPT\nquarantine 1\ncall BlockChanges\n");
+    CU_ASSERT_EQUAL(f.changes.corrupt_block_ids_count, 1);
+    CU_ASSERT_EQUAL(f.changes.failed_count, 1);
+}
+
+/* As often as the namenode does not hear of it, with the reason. */
+static void test_datanode__failed_copy_is_told_until_it_is_heard(void)
+{
+    given_active(1, 1);
+    when_commanded_one(DATANODE_COPY_BLOCK, 1);
+    step((struct event){.kind = EVENT_EFFECT_DONE,
+                        .tag = f.effect_tag[DATANODE_EFFECT_COPY_BLOCK],
+                        .effect = DATANODE_EFFECT_COPY_BLOCK,
+                        .status = ERR_UNAVAILABLE,
+                        .text = slice_from_string("nobody listens there")});
+    CU_ASSERT_EQUAL(f.changes.failed_count, 1);
+    buf_clear(&f.text);
+    when_answered(METHOD_DATANODE_TRACKER_BLOCK_CHANGES, ERR_DEADLINE, NULL);
+    EXPECT("");
+    f.changes = (struct dfs_block_changes_request){0};
+    when_deadline_comes();
+    EXPECT("call BlockChanges\n");
+    CU_ASSERT_EQUAL_FATAL(f.changes.failed_count, 1);
+    CU_ASSERT_TRUE(slice_equal_string(f.changes.failed[0].reason, "nobody listens there"));
+    when_changes_taken();
+    EXPECT("");
 }
 
 static void test_datanode__copy_of_another_version_is_refused(void)
@@ -180,14 +209,16 @@ static void test_datanode__copy_of_another_version_is_refused(void)
         .kind = DATANODE_COPY_BLOCK, .block = block(1), .targets_count = 0};
     command.block.length++;
     when_commanded(&command, 1);
-    EXPECT("copy 0000000000000001 refused\ncall DatanodeHeartbeat\n");
+    EXPECT("copy 0000000000000001 refused\nfailed 0000000000000001 to=0 FAULT_SOURCE\n"
+           "call DatanodeHeartbeat\ncall BlockChanges\n");
 }
 
 static void test_datanode__copy_of_an_absent_block_says_that_it_is_absent(void)
 {
     given_active(1, 1);
     when_commanded_one(DATANODE_COPY_BLOCK, 4);
-    EXPECT("call DatanodeHeartbeat\ncall BlockChanges\n");
+    EXPECT("failed 0000000000000004 to=9 FAULT_SOURCE\ncall DatanodeHeartbeat\n"
+           "call BlockChanges\n");
     CU_ASSERT_EQUAL(f.changes.deleted_block_ids[0], 4);
 }
 
@@ -235,16 +266,32 @@ static void test_datanode__failed_merge_leaves_its_sources(void)
     when_merge_commanded(2 * BLOCK_BYTES);
     buf_clear(&f.text);
     when_effect_done(DATANODE_EFFECT_MERGE_BLOCKS, ERR_UNAVAILABLE, NULL);
-    EXPECT("merge 0000000000000009 ERR_UNAVAILABLE\n");
+    EXPECT("merge 0000000000000009 ERR_UNAVAILABLE\nfailed 0000000000000009 to=0 FAULT_TARGET\n"
+           "call BlockChanges\n");
     CU_ASSERT_EQUAL(datanode_totals(f.datanode).block_count, 2);
     CU_ASSERT_EQUAL(datanode_totals(f.datanode).copies_running, 0);
+}
+
+static void test_datanode__failure_says_which_source_of_a_merge_was_bad(void)
+{
+    given_active(1, 2);
+    when_merge_commanded(2 * BLOCK_BYTES);
+    buf_clear(&f.text);
+    struct datanode_copied bad = {.bad_block_id = 2, .bad_node_id = 77};
+    when_effect_done(DATANODE_EFFECT_MERGE_BLOCKS, ERR_UNAVAILABLE, &bad);
+    EXPECT("merge 0000000000000009 ERR_UNAVAILABLE\nfailed 0000000000000009 to=0 FAULT_SOURCE\n"
+           "call BlockChanges\n");
+    CU_ASSERT_EQUAL_FATAL(f.changes.failed_count, 1);
+    CU_ASSERT_EQUAL(f.changes.failed[0].source_block_id, 2);
+    CU_ASSERT_EQUAL(f.changes.failed[0].source_node_id, 77);
 }
 
 static void test_datanode__merge_that_does_not_add_up_is_refused(void)
 {
     given_active(1, 2);
     when_merge_commanded(2 * BLOCK_BYTES + 1);
-    EXPECT("merge 0000000000000009 refused\ncall DatanodeHeartbeat\n");
+    EXPECT("merge 0000000000000009 refused\nfailed 0000000000000009 to=0 FAULT_SOURCE\n"
+           "call DatanodeHeartbeat\ncall BlockChanges\n");
 }
 
 static void test_datanode__deleted_block_is_announced_when_it_is_gone(void)
@@ -268,7 +315,7 @@ static void test_datanode__block_deleted_while_it_is_copied_goes_at_once(void)
     when_effect_done(DATANODE_EFFECT_DELETE_BLOCK, OK, NULL);
     buf_clear(&f.text);
     when_effect_done(DATANODE_EFFECT_COPY_BLOCK, ERR_NOT_FOUND, NULL);
-    EXPECT("copy 0000000000000001 ERR_NOT_FOUND\n");
+    EXPECT("copy 0000000000000001 ERR_NOT_FOUND\nfailed 0000000000000001 to=9 FAULT_SOURCE\n");
 }
 
 static void test_datanode__undeletable_block_is_out_of_service(void)
@@ -402,6 +449,10 @@ static const struct unit_test tests[] = {
          "A second target of a block has its turn when the first was tried."),
     TEST(test_datanode__copy_that_finds_a_bad_replica_reports_it,
          "A copy that finds a bad replica reports it."),
+    TEST(test_datanode__failed_copy_is_told_until_it_is_heard,
+         "A failed copy is told with its reason, until the namenode has heard it."),
+    TEST(test_datanode__failure_says_which_source_of_a_merge_was_bad,
+         "The failure of a merge says which source was bad."),
     TEST(test_datanode__copy_of_another_version_is_refused,
          "A copy of another version is refused."),
     TEST(test_datanode__copy_of_an_absent_block_says_that_it_is_absent,

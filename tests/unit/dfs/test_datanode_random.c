@@ -241,7 +241,7 @@ static void model_answer_effect(size_t index)
     struct model_effect effect = m.effects[index];
     m.effects[index] = m.effects[--m.effects_count];
     struct datanode_space space = {VOLUME_BYTES, 20 * BLOCK_BYTES};
-    struct datanode_copied copied = {1};
+    struct datanode_copied copied = {.synced_count = 1};
     struct event event = {.kind = EVENT_EFFECT_DONE, .tag = effect.tag, .effect = effect.effect};
     if (effect.effect == DATANODE_EFFECT_MEASURE_SPACE)
         event.data = &space;

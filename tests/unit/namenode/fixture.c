@@ -465,6 +465,11 @@ void node_says_corrupt(struct test_node *node, uint64_t block_id)
                                                      .corrupt_block_ids_count = 1});
 }
 
+void node_says_failed(struct test_node *node, const struct dfs_failed_work *work)
+{
+    change(node, &(struct dfs_block_changes_request){.failed = work, .failed_count = 1});
+}
+
 static void merge_blocks(struct test_node *node, const struct dfs_datanode_command *command)
 {
     char line[128];

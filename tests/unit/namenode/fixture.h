@@ -129,6 +129,8 @@ void node_die(struct test_node *node);
 void node_hang_up(struct test_node *node);
 void node_received(struct test_node *node, const struct dfs_block_info *info);
 void node_says_corrupt(struct test_node *node, uint64_t block_id);
+/* What it was told to copy or merge came to nothing. */
+void node_says_failed(struct test_node *node, const struct dfs_failed_work *work);
 
 enum status do_mkdirs(const char *path, uint32_t permission, bool parents);
 enum status do_delete(const char *path, bool recursive);

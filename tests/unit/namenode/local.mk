@@ -30,6 +30,11 @@ tests_unit_namenode_test_namenode_compact_SOURCES = \
 	tests/unit/namenode/test_namenode_compact.c $(NAMENODE_FIXTURE)
 tests_unit_namenode_test_namenode_compact_LDADD = $(UNIT_LIBS) $(NAMENODE_CORE_LIBS)
 
+UNIT_TESTS += tests/unit/namenode/test_namenode_failures
+tests_unit_namenode_test_namenode_failures_SOURCES = \
+	tests/unit/namenode/test_namenode_failures.c $(NAMENODE_FIXTURE)
+tests_unit_namenode_test_namenode_failures_LDADD = $(UNIT_LIBS) $(NAMENODE_CORE_LIBS)
+
 UNIT_TESTS += tests/unit/namenode/test_namenode_retries
 tests_unit_namenode_test_namenode_retries_SOURCES = \
 	tests/unit/namenode/test_namenode_retries.c $(NAMENODE_FIXTURE)

@@ -84,6 +84,16 @@ static uint64_t merged_id(void)
     return id;
 }
 
+/* Who was told to. */
+static uint64_t merger_id(void)
+{
+    unsigned long long id = 0;
+    const char *started = strstr(buf_string(&f.traced), "merge file=");
+    CU_ASSERT_PTR_NOT_NULL_FATAL(started);
+    CU_ASSERT_EQUAL_FATAL(sscanf(started, "merge file=%*u blocks=%*u into=%*u node=%llu", &id), 1);
+    return id;
+}
+
 /* --- tests --------------------------------------------------------------------------- */
 
 static void test_merge__small_blocks_become_one(void)
@@ -197,6 +207,60 @@ static void test_merge__with_other_bytes_is_not_taken(void)
     CU_ASSERT_EQUAL(count_on_disk(wrong.block_id), 0);
 }
 
+static void test_merge__that_failed_is_tried_again_without_an_append(void)
+{
+    given_cluster(3);
+    given_appended("/file", RUNS, 3);
+    given_all_obedient(false);
+    when_ms_pass(2000);
+    uint64_t merged = merged_id();
+    struct test_node *worker = node_by_id(merger_id());
+    /* Given: the worker says at once that it could not read the first block there. */
+    struct dfs_get_blocks_response blocks = blocks_of("/file");
+    struct dfs_failed_work work = {.block_id = merged,
+                                   .fault = FAULT_SOURCE,
+                                   .source_block_id = blocks.blocks[0].block_id,
+                                   .source_node_id = worker->id};
+    node_says_failed(worker, &work);
+    CU_ASSERT_TRUE(was_traced("merge failed"));
+    given_all_obedient(true);
+    forget_traced();
+    when_ms_pass(f.settings.repair_retry_ms + 2000);
+    CU_ASSERT_EQUAL(blocks_of("/file").blocks_count, 1);
+    CU_ASSERT_NOT_EQUAL(merged_id(), merged);
+    EXPECT_REPLAY_EQUAL();
+}
+
+static void test_merge__waits_longer_after_each_failure(void)
+{
+    size_t tries = 0;
+    given_cluster(3);
+    given_appended("/file", RUNS, 3);
+    given_all_obedient(false);
+    for (int second = 0; second < 600; second++) {
+        when_ms_pass(1000);
+        if (was_traced(": merge ")) {
+            tries++;
+            struct dfs_failed_work work = {.block_id = merged_id(), .fault = FAULT_TARGET};
+            node_says_failed(node_by_id(merger_id()), &work);
+            forget_traced();
+        }
+    }
+    CU_ASSERT_TRUE(tries >= 5); /* after 5, 10, 20, 40, 80, 160, 320 seconds */
+    CU_ASSERT_TRUE(tries <= 8);
+}
+
+static void test_merge__failure_of_another_node_is_not_believed(void)
+{
+    given_cluster(3);
+    given_appended("/file", RUNS, 3);
+    given_all_obedient(false);
+    when_ms_pass(2000);
+    struct dfs_failed_work work = {.block_id = merged_id(), .fault = FAULT_TARGET};
+    node_says_failed(node_by_id(merger_id() % 3 + 1), &work);
+    CU_ASSERT_FALSE(was_traced("merge failed"));
+}
+
 static void test_merge__one_report_is_not_enough(void)
 {
     given_cluster(3);
@@ -208,10 +272,9 @@ static void test_merge__one_report_is_not_enough(void)
     when_ms_pass(2000);
     CU_ASSERT_EQUAL(blocks_of("/file").blocks_count, RUNS);
     given_all_obedient(true);
-    when_ms_pass(f.settings.copy_timeout_ms + f.settings.unknown_grace_ms);
+    when_ms_pass(f.settings.copy_timeout_ms - 3000);
     CU_ASSERT_EQUAL(blocks_of("/file").blocks_count, RUNS);
-    when_appended("/file", 1, PART); /* that is when it is tried again */
-    when_ms_pass(2000);
+    when_ms_pass(3000 + f.settings.repair_retry_ms + 2000); /* when it is tried again */
     CU_ASSERT_EQUAL(blocks_of("/file").blocks_count, 1);
 }
 
@@ -329,6 +392,14 @@ static const struct unit_test tests[] = {
     {"test_merge__one_report_is_not_enough",
      "A merged block on fewer than min_replicas nodes is not taken.",
      test_merge__one_report_is_not_enough},
+    {"test_merge__that_failed_is_tried_again_without_an_append",
+     "A merge that failed is tried again, without waiting for an append.",
+     test_merge__that_failed_is_tried_again_without_an_append},
+    {"test_merge__waits_longer_after_each_failure", "The time between two tries doubles.",
+     test_merge__waits_longer_after_each_failure},
+    {"test_merge__failure_of_another_node_is_not_believed",
+     "Only who was told to merge may say that it failed.",
+     test_merge__failure_of_another_node_is_not_believed},
     {"test_merge__waits_while_the_file_is_written", "A file that is written is not merged.",
      test_merge__waits_while_the_file_is_written},
     {"test_merge__is_rate_limited", "Merges keep to their rate.", test_merge__is_rate_limited},
