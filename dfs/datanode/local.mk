@@ -6,6 +6,7 @@ dfs_libdatanodecore_a_SOURCES = \
 	dfs/datanode/core/internal.h \
 	dfs/datanode/core/replicas.c \
 	dfs/datanode/core/session.c \
+	dfs/datanode/core/verify.c \
 	dfs/datanode/core/volumes.c \
 	dfs/datanode/core/work.c
 

@@ -37,6 +37,7 @@ dfs_libnamenodecore_a_SOURCES = \
 	dfs/namenode/core/slow.c \
 	dfs/namenode/core/state.h \
 	dfs/namenode/core/states.c \
+	dfs/namenode/core/suspect.c \
 	dfs/namenode/core/tally.c \
 	dfs/namenode/core/trash.c \
 	dfs/namenode/core/tree.c \

@@ -93,7 +93,7 @@ struct content {
   X(takeovers) X(stale_sessions) X(answered_again) X(safe_mode_refusals) \
   X(files_completed) X(files_abandoned) X(blocks_sealed) X(files_read) X(renames) \
   X(deletes) X(appends) X(concats) X(quota_refusals) X(decommissions) X(denials) \
-  X(corrupt_seen) X(unacknowledged) X(copies) X(merges) X(moves)
+  X(corrupt_seen) X(false_alarms) X(unacknowledged) X(copies) X(merges) X(moves)
 
 /* clang-format on */
 

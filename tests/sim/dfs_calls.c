@@ -43,6 +43,12 @@ static void report_corrupt(struct world *world, struct process *process)
                METHOD_NAMENODE_REPORT_CORRUPT, &request, 1000);
 }
 
+/* Good on the disk, and bad where it has come to. */
+static bool is_spoiled_on_the_way(const struct world *world, uint64_t tag)
+{
+    return (tag * 2654435761U) % 1000000 < world->dfs->plan.flip_ppm;
+}
+
 static void got_replica(struct world *world,
                         struct process *process,
                         uint64_t tag,
@@ -66,6 +72,13 @@ static void got_replica(struct world *world,
     if (!content || content->length != length || memcmp(content->bytes, bytes, length) != 0) {
         world_fail(world, "I6 a reader of block %llu got bytes that nobody wrote",
                    (unsigned long long)block_id);
+        return;
+    }
+    if (is_spoiled_on_the_way(world, tag)) {
+        world->dfs->counters.false_alarms++;
+        report_corrupt(world, process);
+        get->replica++;
+        get_replica(world, process);
         return;
     }
     get->block++;

@@ -45,9 +45,17 @@ void datanode_failure_note(struct datanode *datanode,
     list_append(&datanode->failures_waiting, &failure->in_list, failure);
 }
 
+void datanode_verified_note(struct datanode *datanode, uint64_t block_id)
+{
+    struct verified *verified = MEM_NEW(struct verified);
+    verified->block_id = block_id;
+    list_append(&datanode->verified_waiting, &verified->in_list, verified);
+}
+
 bool datanode_changes_are_waiting(const struct datanode *datanode)
 {
-    return datanode->changes_waiting.count != 0 || datanode->failures_waiting.count != 0;
+    return datanode->changes_waiting.count != 0 || datanode->failures_waiting.count != 0 ||
+           datanode->verified_waiting.count != 0;
 }
 
 static void take_failures(struct datanode *datanode,
@@ -64,13 +72,28 @@ static void take_failures(struct datanode *datanode,
     ret_request->failed = failed;
 }
 
+static void take_verified(struct datanode *datanode,
+                          struct arena *arena,
+                          struct dfs_block_changes_request *ret_request)
+{
+    uint64_t *ids = ARENA_ARRAY(arena, uint64_t, datanode->verified_waiting.count);
+    struct verified *verified;
+    while ((verified = list_pop(&datanode->verified_waiting)) != NULL) {
+        list_append(&datanode->verified_sent, &verified->in_list, verified);
+        ids[ret_request->verified_block_ids_count++] = verified->block_id;
+    }
+    ret_request->verified_block_ids = ids;
+}
+
 void datanode_changes_take(struct datanode *datanode,
                            struct arena *arena,
                            struct dfs_block_changes_request *ret_request)
 {
     CHECK(datanode->changes_sent.count == 0);
     CHECK(datanode->failures_sent.count == 0);
+    CHECK(datanode->verified_sent.count == 0);
     take_failures(datanode, arena, ret_request);
+    take_verified(datanode, arena, ret_request);
     size_t room = datanode->changes_waiting.count;
     if (room > LIMIT_BLOCK_CHANGES)
         room = LIMIT_BLOCK_CHANGES;
@@ -98,16 +121,17 @@ void datanode_changes_take(struct datanode *datanode,
     ret_request->corrupt_block_ids = corrupt;
 }
 
-static void drop_failures(struct list *failures)
+static void drop_all(struct list *list)
 {
-    struct failure *failure;
-    while ((failure = list_pop(failures)) != NULL)
-        mem_free(failure);
+    void *object;
+    while ((object = list_pop(list)) != NULL)
+        mem_free(object);
 }
 
 void datanode_changes_acknowledged(struct datanode *datanode)
 {
-    drop_failures(&datanode->failures_sent);
+    drop_all(&datanode->failures_sent);
+    drop_all(&datanode->verified_sent);
     struct change *change;
     while ((change = list_pop(&datanode->changes_sent)) != NULL) {
         struct replica *replica = datanode_replica_get(datanode, change->block.block_id);
@@ -124,6 +148,9 @@ void datanode_changes_failed(struct datanode *datanode)
     struct failure *failure;
     while ((failure = list_pop(&datanode->failures_sent)) != NULL)
         list_append(&datanode->failures_waiting, &failure->in_list, failure);
+    struct verified *verified;
+    while ((verified = list_pop(&datanode->verified_sent)) != NULL)
+        list_append(&datanode->verified_waiting, &verified->in_list, verified);
     struct change *change;
     while ((change = list_pop(&datanode->changes_sent)) != NULL) {
         if (map_u64_get(datanode->change_by_block, change->block.block_id) != NULL) {
@@ -137,8 +164,10 @@ void datanode_changes_failed(struct datanode *datanode)
 
 void datanode_changes_drop(struct datanode *datanode)
 {
-    drop_failures(&datanode->failures_sent);
-    drop_failures(&datanode->failures_waiting);
+    drop_all(&datanode->failures_sent);
+    drop_all(&datanode->failures_waiting);
+    drop_all(&datanode->verified_sent);
+    drop_all(&datanode->verified_waiting);
     struct change *change;
     while ((change = list_pop(&datanode->changes_sent)) != NULL)
         mem_free(change);
@@ -166,7 +195,8 @@ static bool is_announced(const struct datanode *datanode,
 void datanode_changes_check(const struct datanode *datanode)
 {
     CHECK(map_u64_count(datanode->change_by_block) == datanode->changes_waiting.count);
-    size_t sent = datanode->changes_sent.count + datanode->failures_sent.count;
+    size_t sent = datanode->changes_sent.count + datanode->failures_sent.count +
+                  datanode->verified_sent.count;
     CHECK((datanode->changes_lane.tag != 0) == (sent != 0)); /* DN-5 */
     if (datanode->registration != REGISTRATION_ACTIVE)
         return;

@@ -164,6 +164,7 @@ struct datanode_copied {
 struct datanode_block {
     struct dfs_block_info block;
     uint32_t volume;
+    bool is_urgent;     /* SCRUB_BLOCK: not held back by the rate */
     bool is_unreadable; /* BLOCK_CORRUPT: the disk could not read it, instead of reading it wrong */
 };
 

@@ -77,6 +77,11 @@ struct failure {
     struct list_node in_list;
 };
 
+struct verified {
+    uint64_t block_id;
+    struct list_node in_list;
+};
+
 struct copy_job {
     uint64_t tag;                         /* 0 while it waits */
     uint64_t block_id;                    /* of a merge: the new one */
@@ -99,6 +104,7 @@ enum effect_use {
     USE_DELETE,
     USE_QUARANTINE,
     USE_SCRUB,
+    USE_VERIFY,
     USE_SAVE_IDENTITY,
     USE_MEASURE,
     USE_FIND
@@ -160,9 +166,13 @@ struct datanode {
     struct list changes_waiting;
     struct list changes_sent;
     struct map_u64 *change_by_block; /* waiting ones only */
+    struct list verified_waiting;    /* of struct verified: good after all */
+    struct list verified_sent;
     struct list failures_waiting;
     struct list failures_sent;
 
+    struct list verifies; /* verify.c: those that wait */
+    uint64_t verify_tag;
     uint64_t scrub_tag;
     int64_t scrub_due_ms;
     uint64_t blocks_scrubbed;
@@ -281,6 +291,17 @@ int64_t datanode_work_deadline_ms(const struct datanode *datanode);
 void datanode_work_check(const struct datanode *datanode);
 void datanode_work_close(struct datanode *datanode);
 
+/* --- verify.c: replicas that somebody says are bad -----------------------------------------------
+ */
+void datanode_verify_asked(struct datanode *datanode, uint64_t block_id);
+void datanode_verify_pump(struct datanode *datanode, struct actions *actions);
+void datanode_verify_done(struct datanode *datanode,
+                          struct actions *actions,
+                          uint64_t block_id,
+                          uint32_t volume,
+                          const struct event *event);
+void datanode_verify_close(struct datanode *datanode);
+
 /* --- session.c ----------------------------------------------------------------------------------
  */
 void datanode_session_response(struct datanode *datanode,
@@ -306,6 +327,8 @@ void datanode_change_note(struct datanode *datanode,
 void datanode_failure_note(struct datanode *datanode,
                            struct actions *actions,
                            const struct dfs_failed_work *work);
+/* The namenode asked for it, and the replica is good. */
+void datanode_verified_note(struct datanode *datanode, uint64_t block_id);
 bool datanode_changes_are_waiting(const struct datanode *datanode);
 /* Moves up to the maximum to the sent list and fills in the lists, from the arena. */
 void datanode_changes_take(struct datanode *datanode,

@@ -444,6 +444,9 @@ static void obey(struct datanode *datanode,
         case DATANODE_DELETE_BLOCK:
             datanode_delete_asked(datanode, actions, command->block.block_id);
             break;
+        case DATANODE_VERIFY_BLOCK:
+            datanode_verify_asked(datanode, command->block.block_id);
+            break;
         case DATANODE_REPORT_BLOCKS:
             if (datanode->registration == REGISTRATION_ACTIVE)
                 registration_apply(datanode, actions, REGISTRATION_REPORT_ASKED);

@@ -371,6 +371,9 @@ void datanode_effect_done(struct datanode *datanode,
     case USE_SCRUB:
         scrub_done(datanode, actions, block_id, volume, event);
         break;
+    case USE_VERIFY:
+        datanode_verify_done(datanode, actions, block_id, volume, event);
+        break;
     case USE_SAVE_IDENTITY:
         datanode_identity_saved(datanode, actions, event->status);
         break;
@@ -387,6 +390,7 @@ void datanode_work_pump(struct datanode *datanode, struct actions *actions)
 {
     datanode_volumes_pump(datanode, actions);
     copies_pump(datanode, actions);
+    datanode_verify_pump(datanode, actions);
     scrub_pump(datanode, actions);
 }
 
@@ -426,6 +430,7 @@ void datanode_work_close(struct datanode *datanode)
     while ((job = list_pop(&datanode->copies_waiting)) != NULL)
         copy_job_free(datanode, job); /* the next ones of its block wait, then */
     map_u64_close(datanode->copy_jobs);
+    datanode_verify_close(datanode);
     size_t cursor = 0;
     void *pending;
     while (map_u64_next(datanode->pending, &cursor, NULL, &pending))

@@ -17,6 +17,7 @@ struct job {
     const struct endpoint *targets;
     size_t targets_count;
     uint64_t cluster_id;
+    bool is_urgent;
     bool has_put_failed;                        /* sending, not reading, came to an end */
     const struct dfs_datanode_command *command; /* MERGE_BLOCKS; in arena */
     /* the answer */

@@ -134,7 +134,8 @@ static enum status perform_on_block(struct job *job)
     case DATANODE_EFFECT_QUARANTINE_BLOCK:
         return store_quarantine(store, block_id, &job->error);
     case DATANODE_EFFECT_SCRUB_BLOCK:
-        return store_verify(store, block_id, job->node->scrub_rate, &job->error);
+        return store_verify(store, block_id, job->is_urgent ? NULL : job->node->scrub_rate,
+                            &job->error);
     case DATANODE_EFFECT_SAVE_IDENTITY:
     case DATANODE_EFFECT_MEASURE_SPACE:
     case DATANODE_EFFECT_FIND_NAMENODE:
@@ -210,6 +211,7 @@ static void take_block(struct job *job, const struct datanode_block *data)
 {
     job->block = data->block;
     job->volume = data->volume;
+    job->is_urgent = data->is_urgent;
 }
 
 static void take_volume(struct job *job, const struct datanode_volume *data)

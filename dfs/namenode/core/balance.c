@@ -155,7 +155,7 @@ static bool may_move(const struct namenode *nn,
      * racks waiting for a place. */
     bool is_settled = block->state == BLOCK_SEALED && block->health == HEALTH_GOOD &&
                       block->replica_count == wanted && namenode_block_good(block) == wanted &&
-                      !list_node_is_listed(&block->in_parked);
+                      !list_node_is_listed(&block->in_parked) && !namenode_block_has_suspect(block);
     bool has_room = target->free_bytes >= target->expected_bytes &&
                     target->free_bytes - target->expected_bytes >= block->length;
     return is_settled && has_room && namenode_replica_find(block, target) == NULL &&
@@ -221,7 +221,8 @@ void namenode_balance_arrived(struct namenode *nn,
     struct replica *older = from == NULL ? NULL : namenode_replica_find(block, from);
     /* Something may have changed meanwhile: then the older one stays, or the trim decides. */
     bool is_surplus = older != NULL && older->state == REPLICA_STORED && nn->is_repairing &&
-                      from->state == TRACKED_LIVE && namenode_node_is_in_service(from) &&
+                      !namenode_block_has_suspect(block) && from->state == TRACKED_LIVE &&
+                      namenode_node_is_in_service(from) &&
                       namenode_block_good(block) > namenode_block_wanted(block) &&
                       (nn->live_rack_count < 2 || namenode_block_wanted(block) < 2 ||
                        !namenode_block_is_in_one_rack(block, older));

@@ -255,6 +255,7 @@ static void expect_no_more(struct namenode *nn, struct replica *replica)
 void namenode_replica_apply(struct namenode *nn, struct replica *replica, enum replica_event event)
 {
     int before = replica->state;
+    namenode_suspect_end(replica);
     replica->state = namenode_transition(&namenode_replica_table, before, (int)event);
     if (before == REPLICA_EXPECTED) {
         expect_no_more(nn, replica);

@@ -190,6 +190,25 @@ size_t namenode_failed_targets(const struct namenode *nn,
                                size_t room);
 void namenode_failures_close(struct namenode *nn);
 
+/* --- suspect.c ----------------------------------------------------------------------- */
+
+/* A reader says that it is corrupt: its node is told to verify it. */
+void namenode_suspect(struct namenode *nn, struct replica *replica);
+/* Nothing happens when it is not suspect. */
+void namenode_suspect_end(struct replica *replica);
+/* The node has looked: it is good. */
+void namenode_suspect_verified(struct namenode *nn, struct tracked *node, uint64_t block_id);
+bool namenode_block_has_suspect(const struct block *block);
+/* A new process of the node was told nothing. */
+void namenode_suspects_restarted(struct tracked *node);
+void namenode_suspects_housekeeping(struct namenode *nn, struct tracked *node);
+/* Adds at most room commands. */
+void namenode_suspects_tell(struct namenode *nn,
+                            struct tracked *node,
+                            struct dfs_datanode_command *commands,
+                            size_t room,
+                            size_t *count);
+
 /* --- placement.c --------------------------------------------------------------------- */
 
 struct placement {

@@ -181,6 +181,9 @@ static void check_block(const struct namenode *nn, const struct block *block)
         bool is_left = block->health == HEALTH_UNDER && replica->state == REPLICA_STORED &&
                        replica->node->service != ADMIN_IN_SERVICE;
         expect(replica->is_left == is_left, "NN-6");
+        bool is_suspect = map_u64_get(replica->node->suspects, block->id) != NULL;
+        expect(replica->is_suspect == is_suspect, "NN-24");
+        expect(!is_suspect || replica->state == REPLICA_STORED, "NN-24");
     }
     bool is_queued = heap_node_is_queued(&block->in_queue);
     bool is_parked = list_node_is_listed(&block->in_parked);
@@ -209,6 +212,7 @@ struct node_sums {
     uint32_t expected_count;
     uint32_t copies_in;
     uint64_t left_count;
+    size_t suspects;
 };
 
 static void check_node(const struct namenode *nn, const struct tracked *node)
@@ -221,11 +225,15 @@ static void check_node(const struct namenode *nn, const struct tracked *node)
         sums.expected_count += replica->is_expected ? 1 : 0;
         sums.copies_in += replica->arrival != NULL && replica->arrival->source != NULL ? 1 : 0;
         sums.left_count += replica->is_left ? 1 : 0;
+        sums.suspects += replica->is_suspect ? 1 : 0;
     }
     expect(sums.left_count == node->left_count, "NN-6");
     expect(sums.expected_bytes == node->expected_bytes, "NN-6");
     expect(sums.expected_count == node->expected_count, "NN-6");
     expect(sums.copies_in == node->copies_in, "NN-6");
+    size_t suspects = map_u64_count(node->suspects);
+    expect(suspects == node->suspects_waiting.count + node->suspects_told.count, "NN-24");
+    expect(suspects == sums.suspects, "NN-24");
     size_t deletions = map_u64_count(node->deletions);
     expect(deletions == node->deletions_waiting.count + node->deletions_told.count, "NN-6");
     expect(nn->mode == MODE_OPEN || node->outgoing.count == 0, "NN-8");

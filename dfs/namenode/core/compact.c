@@ -142,6 +142,7 @@ bool namenode_compact_failed(struct namenode *nn,
 static bool is_good_source(const struct namenode *nn, const struct replica *replica)
 {
     return replica->state == REPLICA_STORED && replica->node->state == TRACKED_LIVE &&
+           !replica->is_suspect &&
            namenode_failure_of_source(nn, replica->block, replica->node) != SOURCE_FAILED;
 }
 

@@ -35,6 +35,7 @@
  *         prefix of.
  *   NN-23 At most four merges of small blocks are under way, and a merged block is in no file until
  *         it replaces its sources.
+ *   NN-24 A replica is suspect exactly while its datanode is to verify it; it is a stored one.
  *
  * Promises of the calls, beside those in dfs.proto and docs/namespace.md:
  *   - Mutations need client_id and request_id (not 0, else ERR_INVALID). A repeated pair is

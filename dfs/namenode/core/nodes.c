@@ -190,6 +190,7 @@ static struct tracked *node_new(struct namenode *nn, uint64_t node_id)
     node->strings = arena_open(0);
     node->beat_strings = arena_open(0);
     node->endpoint.node_id = node_id;
+    node->suspects = map_u64_open();
     node->deletions = map_u64_open();
     node->unknown = map_u64_open();
     node->held_timer.kind = TIMER_HEARTBEAT;
@@ -293,6 +294,7 @@ static void begin_session(struct namenode *nn,
     node->report_next_part = 0;
     node->wants_report = false;
     node->report_due_ms = nn->now_ms + nn->settings.report_wait_ms;
+    namenode_suspects_restarted(node);
     struct deletion *deletion = NULL;
     while ((deletion = list_pop(&node->deletions_told)) != NULL) {
         deletion->was_told = false;
@@ -361,7 +363,8 @@ static bool has_commands(const struct namenode *nn, const struct tracked *node)
 {
     bool has_work = node->outgoing.count > 0 || node->deletions_waiting.count > 0 ||
                     namenode_compact_waits(nn, node);
-    return node->wants_report || (nn->mode == MODE_OPEN && has_work);
+    return node->wants_report || node->suspects_waiting.count > 0 ||
+           (nn->mode == MODE_OPEN && has_work);
 }
 
 static void add_copies(struct namenode *nn,
@@ -409,14 +412,15 @@ void namenode_node_answer_held(struct namenode *nn, struct tracked *node)
     size_t deletes = node->deletions_waiting.count < nn->settings.deletes_per_heartbeat
                          ? node->deletions_waiting.count
                          : nn->settings.deletes_per_heartbeat;
-    struct dfs_datanode_command *commands =
-        ARENA_ARRAY(nn->actions->arena, struct dfs_datanode_command,
-                    1 + node->outgoing.count + NAMENODE_MERGES_MAX + deletes);
+    struct dfs_datanode_command *commands = ARENA_ARRAY(
+        nn->actions->arena, struct dfs_datanode_command,
+        1 + node->outgoing.count + NAMENODE_MERGES_MAX + deletes + node->suspects_waiting.count);
     size_t count = 0;
     if (node->wants_report) {
         commands[count++].kind = DATANODE_REPORT_BLOCKS;
         node->wants_report = false;
     }
+    namenode_suspects_tell(nn, node, commands, nn->settings.deletes_per_heartbeat, &count);
     if (nn->mode == MODE_OPEN) { /* NN-8 */
         add_copies(nn, node, commands, &count);
         namenode_compact_tell(nn, node, commands, &count);
@@ -538,6 +542,7 @@ static void housekeep_node(struct namenode *nn, struct tracked *node)
         list_append(&node->deletions_waiting, &oldest->in_node, oldest);
         namenode_node_wake(nn, node);
     }
+    namenode_suspects_housekeeping(nn, node);
     if (nn->now_ms >= node->report_due_ms) {
         node->wants_report = true;
         node->report_due_ms = nn->now_ms + nn->settings.report_wait_ms;
@@ -590,6 +595,7 @@ void namenode_node_free(struct namenode *nn, struct tracked *node)
     namenode_timer_clear(nn, &node->held_timer);
     namenode_timer_clear(nn, &node->liveness_timer);
     list_remove(&node->in_woken);
+    map_u64_close(node->suspects);
     map_u64_close(node->deletions);
     map_u64_close(node->unknown);
     arena_close(node->strings);

@@ -66,13 +66,14 @@ void namenode_list_status(struct namenode *nn, const struct dfs_list_status_requ
 
 /* --- blocks -------------------------------------------------------------------------- */
 
-/* Smaller is nearer: live before stale before lost, of these the slow and those out of service
- * last, then host, rack, elsewhere, then by lot. */
+/* Smaller is nearer: suspect ones last; live before stale before lost, of these the slow and those
+ * out of service last, then host, rack, elsewhere, then by lot. */
 static uint64_t reading_cost(struct namenode *nn,
-                             const struct tracked *node,
+                             const struct replica *replica,
                              struct slice host,
                              const struct rack *rack)
 {
+    const struct tracked *node = replica->node;
     uint64_t distance = 2;
     if (host.length > 0 && slice_equal(node->endpoint.host, host)) {
         distance = 0;
@@ -81,6 +82,7 @@ static uint64_t reading_cost(struct namenode *nn,
     }
     uint64_t trouble = 2 * (uint64_t)node->state;
     trouble += namenode_node_is_in_service(node) && !node->is_slow ? 0 : 1;
+    trouble += replica->is_suspect ? 2 * (uint64_t)TRACKED_STATE_COUNT : 0;
     return (trouble << 34) | (distance << 32) | rng_below(&nn->rng, UINT32_MAX);
 }
 
@@ -112,7 +114,7 @@ static void locate_block(struct namenode *nn,
         if (block->replicas[i]->state != REPLICA_STORED) {
             continue;
         }
-        uint64_t cost = reading_cost(nn, node, host, rack);
+        uint64_t cost = reading_cost(nn, block->replicas[i], host, rack);
         size_t at = count++;
         for (; at > 0 && costs[at - 1] > cost; at--) {
             costs[at] = costs[at - 1];

@@ -277,6 +277,9 @@ static void note_silent_surplus(const struct block *block)
 void namenode_repair_trim(struct namenode *nn, struct block *block)
 {
     uint32_t wanted = namenode_block_wanted(block);
+    if (namenode_block_has_suspect(block)) {
+        return; /* it might be the only good one, or not good at all */
+    }
     for (size_t live = count_stored_live(block); live > wanted; live--) {
         struct replica *surplus = pick_surplus(block);
         CHECK(surplus != NULL);
@@ -318,7 +321,7 @@ static struct tracked *pick_source(const struct namenode *nn,
         enum source_doubt doubt = namenode_failure_of_source(nn, block, node);
         int trouble = (doubt == SOURCE_DOUBTED ? TRACKED_STATE_COUNT : 0) + node->state;
         if (block->replicas[i]->state != REPLICA_STORED || !namenode_node_is_usable(node) ||
-            doubt == SOURCE_FAILED) {
+            block->replicas[i]->is_suspect || doubt == SOURCE_FAILED) {
             continue;
         }
         if (node->copies_out >= cap || !namenode_bucket_is_open(&node->copied_out, nn->now_ms)) {
@@ -395,7 +398,8 @@ static enum copy_outcome start_copy(struct namenode *nn, struct block *block)
         if (namenode_placement_choose(nn, &placement, 1, &target) > 0) {
             return COPY_CAPPED;
         }
-        if (placement.excluded_count == 0) { /* others could take it in a while */
+        /* Others could take it in a while, or it is needed after all. */
+        if (placement.excluded_count == 0 && !namenode_block_has_suspect(block)) {
             free_corrupt(nn, block);
         }
         return COPY_IMPOSSIBLE;

@@ -203,6 +203,9 @@ void namenode_block_changes(struct namenode *nn, const struct dfs_block_changes_
     }
     namenode_node_heard(nn, node);
     take_blocks(nn, node, request->received, request->received_count);
+    for (size_t i = 0; i < request->verified_block_ids_count; i++) {
+        namenode_suspect_verified(nn, node, request->verified_block_ids[i]);
+    }
     for (size_t i = 0; i < request->corrupt_block_ids_count; i++) {
         corrupted(nn, node, request->corrupt_block_ids[i]);
     }

@@ -218,6 +218,7 @@ struct replica {
     uint64_t report;  /* the node's full report that named it last */
     bool is_expected; /* counted in the node's expected_bytes, expected_count; EXPECTED only */
     bool is_left;     /* counted in the node's left_count; STORED only */
+    bool is_suspect;  /* in the node's suspects; STORED only */
     struct arrival *arrival;  /* NULL unless EXPECTED */
     struct list_node in_node; /* node->replicas */
 };
@@ -293,6 +294,9 @@ struct tracked {
     struct list outgoing; /* copies not yet told */
     struct list deletions_waiting;
     struct list deletions_told;
+    struct list suspects_waiting;
+    struct list suspects_told;
+    struct map_u64 *suspects;  /* by block id: suspect.c */
     struct map_u64 *deletions; /* by block id */
     struct map_u64 *unknown;   /* by block id */
     /* Full report. */

@@ -490,6 +490,6 @@ void namenode_report_corrupt(struct namenode *nn, const struct dfs_report_corrup
     if (!namenode_access_check(nn, block->file, ACCESS_READ)) {
         return;
     }
-    namenode_replica_corrupted(nn, replica);
+    namenode_suspect(nn, replica);
     namenode_reply(nn, &(struct dfs_report_corrupt_response){0});
 }

@@ -341,6 +341,61 @@ static void test_datanode__corrupt_block_is_deleted_after_its_quarantine(void)
     EXPECT("");
 }
 
+/* --- verifying on demand -----------------------------------------------------------------------
+ */
+
+static void test_datanode__good_replica_is_told_as_verified(void)
+{
+    given_active(1, 2);
+    when_commanded_one(DATANODE_VERIFY_BLOCK, 1);
+    EXPECT("scrub 1\ncall DatanodeHeartbeat\n");
+    when_commanded_one(DATANODE_VERIFY_BLOCK, 2);
+    when_commanded_one(DATANODE_VERIFY_BLOCK, 2);
+    EXPECT("call DatanodeHeartbeat\ncall DatanodeHeartbeat\n"); /* one at a time */
+    when_effect_done(DATANODE_EFFECT_SCRUB_BLOCK, OK, NULL);
+    EXPECT("verified 0000000000000001 OK\nscrub 2\ncall BlockChanges\n");
+    CU_ASSERT_EQUAL_FATAL(f.changes.verified_block_ids_count, 1);
+    CU_ASSERT_EQUAL(f.changes.verified_block_ids[0], 1);
+    when_changes_taken();
+    when_effect_done(DATANODE_EFFECT_SCRUB_BLOCK, OK, NULL);
+    EXPECT("verified 0000000000000002 OK\ncall BlockChanges\n"); /* told twice, done once */
+}
+
+static void test_datanode__bad_replica_is_told_as_corrupt_and_again(void)
+{
+    given_active(1, 1);
+    when_commanded_one(DATANODE_VERIFY_BLOCK, 1);
+    buf_clear(&f.text);
+    when_effect_done(DATANODE_EFFECT_SCRUB_BLOCK, ERR_CORRUPT, NULL);
+    EXPECT("verified 0000000000000001 ERR_CORRUPT\nreplica 0000000000000001 SEALED->CORRUPT\n"
+           "quarantine 1\ncall BlockChanges\n");
+    CU_ASSERT_EQUAL(f.changes.verified_block_ids_count, 0);
+    CU_ASSERT_EQUAL(f.changes.corrupt_block_ids_count, 1);
+    when_changes_taken();
+    f.changes = (struct dfs_block_changes_request){0};
+    when_commanded_one(DATANODE_VERIFY_BLOCK, 1);
+    EXPECT("call DatanodeHeartbeat\ncall BlockChanges\n");
+    CU_ASSERT_EQUAL(f.changes.corrupt_block_ids_count, 1);
+}
+
+static void test_datanode__absent_replica_is_told_as_gone(void)
+{
+    given_active(1, 1);
+    when_commanded_one(DATANODE_VERIFY_BLOCK, 4);
+    EXPECT("call DatanodeHeartbeat\ncall BlockChanges\n");
+    CU_ASSERT_EQUAL(f.changes.deleted_block_ids_count, 1);
+}
+
+static void test_datanode__replica_that_cannot_be_checked_now_is_not_judged(void)
+{
+    given_active(1, 1);
+    when_commanded_one(DATANODE_VERIFY_BLOCK, 1);
+    buf_clear(&f.text);
+    when_effect_done(DATANODE_EFFECT_SCRUB_BLOCK, ERR_NO_MEMORY, NULL);
+    EXPECT("verified 0000000000000001 ERR_NO_MEMORY\n");
+    CU_ASSERT_EQUAL(datanode_replica_state(f.datanode, 1), REPLICA_SEALED);
+}
+
 /* --- scrubbing ---------------------------------------------------------------------------------
  */
 
@@ -470,6 +525,14 @@ static const struct unit_test tests[] = {
          "An undeletable block is out of service."),
     TEST(test_datanode__corrupt_block_is_deleted_after_its_quarantine,
          "A corrupt block is deleted after its quarantine."),
+    TEST(test_datanode__good_replica_is_told_as_verified,
+         "A replica that is good when it is looked at is told as verified."),
+    TEST(test_datanode__bad_replica_is_told_as_corrupt_and_again,
+         "A replica that is bad when it is looked at is told as corrupt, and again."),
+    TEST(test_datanode__absent_replica_is_told_as_gone,
+         "A replica that is not here is told as gone."),
+    TEST(test_datanode__replica_that_cannot_be_checked_now_is_not_judged,
+         "A replica that cannot be checked now is not judged."),
     TEST(test_datanode__scrubber_keeps_its_pace, "The scrubber keeps its pace."),
     TEST(test_datanode__scrubber_takes_the_longest_unverified_first,
          "The scrubber takes the longest unverified first."),

@@ -465,6 +465,16 @@ void node_says_corrupt(struct test_node *node, uint64_t block_id)
                                                      .corrupt_block_ids_count = 1});
 }
 
+void node_says_verified(struct test_node *node, uint64_t block_id, bool is_bad)
+{
+    if (is_bad) {
+        node_says_corrupt(node, block_id);
+        return;
+    }
+    change(node, &(struct dfs_block_changes_request){.verified_block_ids = &block_id,
+                                                     .verified_block_ids_count = 1});
+}
+
 void node_says_failed(struct test_node *node, const struct dfs_failed_work *work)
 {
     change(node, &(struct dfs_block_changes_request){.failed = work, .failed_count = 1});
@@ -520,6 +530,14 @@ static void follow_one(struct test_node *node, const struct dfs_datanode_command
     }
     if (command->kind == DATANODE_MERGE_BLOCKS) {
         merge_blocks(node, command);
+        return;
+    }
+    if (command->kind == DATANODE_VERIFY_BLOCK) {
+        snprintf(line, sizeof(line), "%s: verify %" PRIu64, node->host, block_id);
+        say(line);
+        if (node->is_obedient && node->is_alive) {
+            node_says_verified(node, block_id, node->has_rot);
+        }
         return;
     }
     struct test_node *target = node_by_id(command->targets[0].node_id);

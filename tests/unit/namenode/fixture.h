@@ -31,6 +31,7 @@ struct test_node {
     uint64_t free_bytes;
     bool is_alive;    /* beats */
     bool is_obedient; /* follows copies and deletions */
+    bool has_rot;     /* what it is to verify is bad */
     bool is_beating;  /* a heartbeat is held */
     uint64_t held_call;
     uint32_t report_commands;
@@ -129,6 +130,8 @@ void node_die(struct test_node *node);
 void node_hang_up(struct test_node *node);
 void node_received(struct test_node *node, const struct dfs_block_info *info);
 void node_says_corrupt(struct test_node *node, uint64_t block_id);
+/* It has looked. */
+void node_says_verified(struct test_node *node, uint64_t block_id, bool is_bad);
 /* What it was told to copy or merge came to nothing. */
 void node_says_failed(struct test_node *node, const struct dfs_failed_work *work);
 

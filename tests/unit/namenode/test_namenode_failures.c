@@ -1,5 +1,6 @@
 /*
- * test_namenode_failures.c - copies that a datanode says have failed are made another way at once.
+ * test_namenode_failures.c - copies that a datanode says have failed are made another way at once;
+ * replicas that a reader says are bad are verified first.
  */
 #include <stdio.h>
 #include <string.h>
@@ -172,6 +173,135 @@ static void test_failure__of_thousands_is_bounded(void)
     CU_ASSERT_EQUAL(count_readable("/file", 0), 3);
 }
 
+/* --- replicas that a reader says are bad --------------------------------------------- */
+
+static void when_reader_says_corrupt(uint64_t block_id, const struct test_node *node)
+{
+    struct dfs_report_corrupt_request request = {.block_id = block_id, .node_id = node->id};
+    CU_ASSERT_EQUAL(call(METHOD_NAMENODE_REPORT_CORRUPT, &request), OK);
+}
+
+/* Whom a reader is to ask last. */
+static uint64_t last_to_read(const char *path)
+{
+    struct dfs_get_blocks_response blocks = {0};
+    CU_ASSERT_EQUAL_FATAL(do_blocks(path, "", &blocks), OK);
+    const struct dfs_located_block *block = &blocks.blocks[0];
+    CU_ASSERT_TRUE_FATAL(block->replicas_count > 0);
+    return block->replicas[block->replicas_count - 1].node.node_id;
+}
+
+static uint64_t given_suspect(size_t nodes, uint32_t replication)
+{
+    given_nodes(nodes);
+    (void)given_file("/file", 1, replication);
+    given_repairing();
+    uint64_t block_id = block_of("/file", 0);
+    holder(block_id)->is_obedient = false;
+    forget_traced();
+    when_reader_says_corrupt(block_id, holder(block_id));
+    CU_ASSERT_TRUE(was_traced(": verify "));
+    return block_id;
+}
+
+static void test_suspect__is_read_last_and_counts(void)
+{
+    uint64_t block_id = given_suspect(4, 3);
+    for (int i = 0; i < 20; i++) {
+        CU_ASSERT_EQUAL(last_to_read("/file"), holder(block_id)->id);
+    }
+    CU_ASSERT_EQUAL(count_readable("/file", 0), 3);
+    CU_ASSERT_EQUAL(cluster().under_replicated_count, 0);
+    CU_ASSERT_FALSE(was_traced("copy block="));
+    forget_traced();
+    when_reader_says_corrupt(block_id, holder(block_id)); /* once is enough */
+    CU_ASSERT_FALSE(was_traced(": verify "));
+}
+
+static void test_suspect__that_is_good_is_as_before(void)
+{
+    uint64_t block_id = given_suspect(4, 3);
+    struct test_node *suspect = holder(block_id);
+    node_says_verified(suspect, block_id, false);
+    CU_ASSERT_TRUE(was_traced("replica verified"));
+    bool is_first = false;
+    for (int i = 0; i < 100; i++) {
+        is_first = is_first || last_to_read("/file") != suspect->id;
+    }
+    CU_ASSERT_TRUE(is_first);
+    when_ms_pass(2 * f.settings.delete_retry_ms);
+    CU_ASSERT_FALSE(was_traced("copy block="));
+    CU_ASSERT_FALSE(was_traced("delete"));
+}
+
+static void test_suspect__that_is_bad_is_replaced(void)
+{
+    uint64_t block_id = given_suspect(4, 3);
+    struct test_node *suspect = holder(block_id);
+    suspect->is_obedient = true;
+    node_says_verified(suspect, block_id, true);
+    when_ms_pass(3000);
+    CU_ASSERT_EQUAL(count_readable("/file", 0), 3);
+    CU_ASSERT_FALSE(node_has(suspect, block_id));
+}
+
+static void test_suspect__is_not_copied_from(void)
+{
+    uint64_t block_id = given_suspect(5, 2);
+    struct test_node *suspect = holder(block_id);
+    for (size_t i = 0; i < f.node_count; i++) {
+        if (&f.nodes[i] != suspect && node_has(&f.nodes[i], block_id)) {
+            node_says_corrupt(&f.nodes[i], block_id);
+        }
+    }
+    when_ms_pass(3 * f.settings.repair_retry_ms);
+    CU_ASSERT_FALSE(was_traced("copy block="));
+    suspect->is_obedient = true;
+    node_says_verified(suspect, block_id, false);
+    when_ms_pass(3000);
+    CU_ASSERT_TRUE(was_traced("copy block="));
+    CU_ASSERT_EQUAL(count_readable("/file", 0), 2);
+}
+
+/* The node did not answer, or is a new process that was told nothing. */
+static void test_suspect__is_asked_for_until_it_is_answered(void)
+{
+    uint64_t block_id = given_suspect(4, 3);
+    struct test_node *suspect = holder(block_id);
+    forget_traced();
+    when_ms_pass(f.settings.delete_retry_ms - 2000);
+    CU_ASSERT_FALSE(was_traced(": verify "));
+    when_ms_pass(4000);
+    CU_ASSERT_TRUE(was_traced(": verify "));
+    forget_traced();
+    node_die(suspect);
+    when_ms_pass(f.settings.stale_ms);
+    suspect->is_alive = true;
+    suspect->incarnation++;
+    node_register(suspect);
+    node_report(suspect);
+    node_beat(suspect);
+    CU_ASSERT_TRUE(was_traced(": verify "));
+}
+
+/* Which of them is the surplus one is known when the suspect has been looked at. */
+static void test_suspect__keeps_the_surplus(void)
+{
+    uint64_t block_id = given_suspect(4, 3);
+    struct dfs_set_replication_request fewer = {.client_id = f.client,
+                                                .request_id = f.next_request++,
+                                                .path = text_of("/file"),
+                                                .replication = 1};
+    CU_ASSERT_EQUAL(call(METHOD_NAMENODE_SET_REPLICATION, &fewer), OK);
+    when_ms_pass(5000);
+    CU_ASSERT_EQUAL(count_on_disk(block_id), 3);
+    node_says_verified(holder(block_id), block_id, true);
+    holder(block_id)->is_obedient = true;
+    when_ms_pass(f.settings.delete_retry_ms + 5000);
+    CU_ASSERT_EQUAL(count_readable("/file", 0), 1);
+    CU_ASSERT_EQUAL(count_on_disk(block_id), 1);
+}
+
 /* clang-format off */
 static const struct unit_test tests[] = {
     {"test_failure__of_a_target_takes_another_at_once",
@@ -192,6 +322,21 @@ static const struct unit_test tests[] = {
     {"test_failure__is_believed_of_the_source_only",
      "Only who was told to copy may say that it failed.",
      test_failure__is_believed_of_the_source_only},
+    {"test_suspect__is_read_last_and_counts",
+     "A replica that a reader says is bad is verified; it is read last, and counts.",
+     test_suspect__is_read_last_and_counts},
+    {"test_suspect__that_is_good_is_as_before", "A suspect replica that is good is as before.",
+     test_suspect__that_is_good_is_as_before},
+    {"test_suspect__that_is_bad_is_replaced", "A suspect replica that is bad is replaced.",
+     test_suspect__that_is_bad_is_replaced},
+    {"test_suspect__is_not_copied_from", "A suspect replica is not copied from.",
+     test_suspect__is_not_copied_from},
+    {"test_suspect__is_asked_for_until_it_is_answered",
+     "A datanode is asked to verify until it has answered.",
+     test_suspect__is_asked_for_until_it_is_answered},
+    {"test_suspect__keeps_the_surplus",
+     "No replica of a block is deleted while one of them is suspect.",
+     test_suspect__keeps_the_surplus},
     {"test_failure__of_thousands_is_bounded", "Thousands of failures end well.",
      test_failure__of_thousands_is_bounded},
 };

@@ -352,6 +352,7 @@ static void test_corrupt__is_replaced_and_then_deleted(void)
     given_repairing();
     uint64_t block_id = block_of("/file", 0);
     struct test_node *bad = holder(block_id, 0);
+    bad->has_rot = true;
     CU_ASSERT_EQUAL(report_corrupt(block_id, bad->id), OK);
     when_ms_pass(2000);
     CU_ASSERT_EQUAL(count_readable("/file", 0), 3);
