@@ -1,6 +1,6 @@
 /*
- * journal_folder.h - what the fuzz targets of the journal share: a folder of its own for each
- * input, syncs that cost nothing, and opening what was put there.
+ * journal_folder.h - what the fuzz targets of the journal share: writing files, and opening what
+ * was put there.
  */
 #ifndef MILLRACE_TESTS_FUZZ_JOURNAL_FOLDER_H
 #define MILLRACE_TESTS_FUZZ_JOURNAL_FOLDER_H
@@ -8,9 +8,9 @@
 #include "lib/base/arena.h"
 #include "lib/base/check.h"
 #include "lib/journal/journal.h"
-#include "lib/os/calls.h"
 #include "lib/os/directory.h"
 #include "lib/os/file.h"
+#include "tests/fuzz/memory_folder.h"
 
 static enum status folder_count(void *user,
                                 const struct journal_record *record,
@@ -50,33 +50,6 @@ static void folder_check(const char *directory)
     uint64_t second = 0;
     if (folder_open(directory, &first) == OK)
         CHECK(folder_open(directory, &second) == OK && second == first + 3);
-}
-
-static int folder_skip_sync(int descriptor)
-{
-    (void)descriptor;
-    return 0;
-}
-
-/* Memory where the host has it as a folder: of a folder on a disk a fuzzer sees few. */
-static const char *folder_prefix(void)
-{
-    struct file_info info;
-    bool has_memory = file_info_get("/dev/shm", true, &info, NULL) == OK && info.is_directory;
-    return has_memory ? "/dev/shm/millrace-fuzz-" : "/tmp/millrace-fuzz-";
-}
-
-/* An empty folder; nothing in it outlives the process, so nothing is synced. */
-static const char *folder_make(struct arena *arena)
-{
-    static struct os_calls calls;
-    const char *directory = NULL;
-    calls = *os_calls_posix();
-    calls.fsync = folder_skip_sync;
-    calls.fdatasync = folder_skip_sync;
-    (void)os_calls_set(&calls);
-    CHECK(directory_make_temporary(folder_prefix(), arena, &directory, NULL) == OK);
-    return directory;
 }
 
 static void folder_write(struct arena *arena,
