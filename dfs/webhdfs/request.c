@@ -8,6 +8,7 @@
 
 #include "lib/model/limits.h"
 #include "lib/model/path.h"
+#include "lib/model/text.h"
 
 /* --- operations ------------------------------------------------------------------------------ */
 
@@ -225,6 +226,20 @@ enum status webhdfs_permission(const struct webhdfs_parameters *from,
     if (text != NULL && (!is_octal || value > LIMIT_PERMISSION))
         return refuse(name, text, "is not an octal number from 0 to 1777", reterr_error);
     *ret_value = value;
+    return OK;
+}
+
+/* The machine's messages are of clean texts: what comes over gRPC was looked at on its way. */
+enum status webhdfs_text(const struct webhdfs_parameters *from,
+                         const char *name,
+                         struct slice *ret_text,
+                         struct error *reterr_error)
+{
+    const char *text = from->get(from->user, name);
+    struct slice value = slice_from_string(text);
+    if (!text_is_clean(value))
+        return refuse(name, text, "is not UTF-8", reterr_error);
+    *ret_text = value;
     return OK;
 }
 

@@ -104,6 +104,11 @@ MUST_USE enum status webhdfs_permission(const struct webhdfs_parameters *from,
                                         uint32_t value_default,
                                         uint32_t *ret_value,
                                         struct error *reterr_error);
+/* UTF-8, borrowed from the source; empty when absent. ERR_INVALID for other bytes. */
+MUST_USE enum status webhdfs_text(const struct webhdfs_parameters *from,
+                                  const char *name,
+                                  struct slice *ret_text,
+                                  struct error *reterr_error);
 /* An absolute path; ERR_INVALID when it is absent. From arena. */
 MUST_USE enum status webhdfs_path(const struct webhdfs_parameters *from,
                                   const char *name,

@@ -87,6 +87,7 @@ static void read_numbers(const struct webhdfs_parameters *from, struct error *er
     uint32_t bits = 0;
     bool is_given = false;
     bool is_none = false;
+    struct slice text;
     if (took(webhdfs_number(from, "offset", 0, INT64_MAX, &number, error), error))
         CHECK(number <= INT64_MAX);
     if (took(webhdfs_number(from, "replication", 3, LIMIT_REPLICAS, &number, error), error))
@@ -98,6 +99,8 @@ static void read_numbers(const struct webhdfs_parameters *from, struct error *er
         CHECK(bits <= LIMIT_PERMISSION);
     if (took(webhdfs_action(from, "fsaction", &bits, error), error))
         CHECK(bits <= 7);
+    if (took(webhdfs_text(from, "owner", &text, error), error))
+        CHECK(slice_is_utf8(text));
     (void)took(webhdfs_boolean(from, "overwrite", true, &is_given, error), error);
 }
 

@@ -95,15 +95,18 @@ enum status namenode_webhdfs_list(struct visit *visit)
 
 enum status namenode_webhdfs_batch(struct visit *visit)
 {
-    const char *start_after = visit->parameters.get(visit->parameters.user, "startAfter");
+    struct slice start_after;
     const struct dfs_list_status_response *page = NULL;
     const struct dfs_file_status *directory = NULL;
-    enum status status = list_page(visit, slice_from_string(start_after), &page);
+    enum status status =
+        webhdfs_text(&visit->parameters, "startAfter", &start_after, &visit->error);
+    if (status == OK)
+        status = list_page(visit, start_after, &page);
     if (status != OK)
         return status;
     uint64_t remaining = page->has_more;
     /* From the first page on the number is known; later only that there is something. */
-    bool is_first = start_after == NULL || start_after[0] == '\0';
+    bool is_first = start_after.length == 0;
     if (page->has_more && is_first && get_status(visit, &directory) == OK &&
         directory->child_count > page->entries_count)
         remaining = directory->child_count - page->entries_count;

@@ -101,9 +101,12 @@ enum status namenode_webhdfs_owner(struct visit *visit)
         .client_id = visit->self->client_id,
         .request_id = namenode_visit_next_request(visit),
         .path = visit->path,
-        .owner = slice_from_string(visit->parameters.get(visit->parameters.user, "owner")),
-        .group = slice_from_string(visit->parameters.get(visit->parameters.user, "group")),
     };
+    enum status status = webhdfs_text(&visit->parameters, "owner", &ask.owner, &visit->error);
+    if (status == OK)
+        status = webhdfs_text(&visit->parameters, "group", &ask.group, &visit->error);
+    if (status != OK)
+        return status;
     if (ask.owner.length == 0 && ask.group.length == 0)
         return error_set(&visit->error, ERR_INVALID, "Both owner and group are empty.");
     return change(visit, METHOD_NAMENODE_SET_OWNER, &ask);

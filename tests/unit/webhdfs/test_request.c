@@ -147,6 +147,26 @@ static void test_request__booleans_in_any_case(void)
     CU_ASSERT_STRING_EQUAL(boolean("truely"), "refused");
 }
 
+static const char *text_of(const char *text)
+{
+    struct slice value = slice_from_string("unset");
+    given("t", text);
+    if (webhdfs_text(&f.parameters, "t", &value, &f.error) != OK)
+        return "refused";
+    return (const char *)arena_copy(f.arena, value).data;
+}
+
+/* What is not would make a journal record that cannot be written, and end the namenode. */
+static void test_request__texts_are_utf8(void)
+{
+    CU_ASSERT_STRING_EQUAL(text_of(NULL), "");
+    CU_ASSERT_STRING_EQUAL(text_of(""), "");
+    CU_ASSERT_STRING_EQUAL(text_of("null"), "null");
+    CU_ASSERT_STRING_EQUAL(text_of("\xc3\xbc"), "\xc3\xbc");
+    CU_ASSERT_STRING_EQUAL(text_of("\xff"), "refused");
+    CU_ASSERT_STRING_EQUAL(text_of("staff\xc3"), "refused");
+}
+
 static const char *permission(const char *text)
 {
     uint32_t value = 0;
@@ -263,6 +283,7 @@ static const struct unit_test tests[] = {
     {"test_request__minus_one_is_none",                "-1 is none.",                                test_request__minus_one_is_none},
     {"test_request__booleans_in_any_case",             "Booleans are known in any case.",
      test_request__booleans_in_any_case                                                                                             },
+    {"test_request__texts_are_utf8",                   "Texts are UTF-8.",                           test_request__texts_are_utf8   },
     {"test_request__permissions_are_octal",            "Permissions are octal.",
      test_request__permissions_are_octal                                                                                            },
     {"test_request__actions",                          "Actions are of the form rwx.",               test_request__actions          },
