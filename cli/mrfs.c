@@ -31,9 +31,10 @@ static const struct words_option common_options[] = {
     {NULL,          0,           NULL,      NULL                                        },
 };
 static const struct words_option generic_options[] = {
-    {"D",       KEY_DEFINE, "NAME=VALUE", "dfs.replication or dfs.blocksize; others mean nothing here"},
-    {"fs conf", KEY_URI,    "URI",        "taken and not used: --cluster says which filesystem"       },
-    {NULL,      0,          NULL,         NULL                                                        },
+    {"D",       KEY_DEFINE, "NAME=VALUE",
+     "dfs.replication, dfs.blocksize or dfs.durability; others mean nothing here"              },
+    {"fs conf", KEY_URI,    "URI",        "taken and not used: --cluster says which filesystem"},
+    {NULL,      0,          NULL,         NULL                                                 },
 };
 
 static atomic_bool was_interrupted;
@@ -80,17 +81,24 @@ bool mrfs_number(struct mrfs *mrfs, int key, uint64_t fallback, uint64_t max, ui
 /* --- command line ------------------------------------------------------------------------------
  */
 
-/* "-D dfs.replication=2" is "--replication 2". */
-static void apply_define(struct mrfs *mrfs)
+/* "-D dfs.replication=2" is "--replication 2", unless that is said, too. */
+static void apply_define(struct mrfs *mrfs, const char *text)
 {
-    static const char *const names[] = {"dfs.replication=", "dfs.blocksize=", "dfs.block.size="};
-    static const int keys[] = {KEY_REPLICATION, KEY_BLOCK_SIZE, KEY_BLOCK_SIZE};
-    const char *text = mrfs->words.values[KEY_DEFINE];
-    for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]) && text != NULL; i++) {
-        size_t length = strlen(names[i]);
-        if (strncmp(text, names[i], length) == 0 && !mrfs->words.flags[keys[i]]) {
-            mrfs->words.flags[keys[i]] = true;
-            mrfs->words.values[keys[i]] = text + length;
+    static const struct {
+        const char *name;
+        int key;
+    } known[] = {
+        {"dfs.replication=", KEY_REPLICATION},
+        {"dfs.blocksize=",   KEY_BLOCK_SIZE },
+        {"dfs.block.size=",  KEY_BLOCK_SIZE },
+        {"dfs.durability=",  KEY_DURABILITY },
+    };
+
+    for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+        size_t length = strlen(known[i].name);
+        if (strncmp(text, known[i].name, length) == 0 && !mrfs->words.flags[known[i].key]) {
+            mrfs->words.flags[known[i].key] = true;
+            mrfs->words.values[known[i].key] = text + length;
         }
     }
 }
@@ -155,7 +163,11 @@ static int parse_command(const struct mrfs_command *command,
     if (words_parse(words, used, tables, command->words.unknown, mrfs->arena, &mrfs->words,
                     &error) != OK)
         return usage_error(mrfs->command, error.text);
-    apply_define(mrfs);
+    /* Of two that say the same the later one holds. */
+    for (size_t i = used; i > 1; i--) {
+        if (strcmp(words[i - 2], "-D") == 0)
+            apply_define(mrfs, words[i - 1]);
+    }
     size_t left = mrfs->words.count;
     if (!mrfs->words.flags[KEY_HELP] &&
         (left < command->words.arguments_min || left > command->words.arguments_max)) {

@@ -27,6 +27,7 @@ enum mrfs_key {
     KEY_BLOCKS,
     KEY_REPLICATION,
     KEY_BLOCK_SIZE,
+    KEY_DURABILITY,
     KEY_REMOTE,
     KEY_PARENTS,
     KEY_SKIP_TRASH,

@@ -44,11 +44,12 @@ void mrfs_append_to_file(struct mrfs *mrfs)
     struct error error = {OK, ""};
     struct dfs_writer *writer = NULL;
     const char *last = mrfs->words.arguments[mrfs->words.count - 1];
-    if (!mrfs_path(mrfs, last, &path))
+    struct dfs_create_options create = {.permission = 0};
+    if (!transfer_durability(mrfs, &create.durability) || !mrfs_path(mrfs, last, &path))
         return;
-    enum status status = dfs_append(mrfs->dfs, path, &writer, &error);
+    enum status status = dfs_append(mrfs->dfs, path, create.durability, &writer, &error);
     if (status == ERR_NOT_FOUND)
-        status = dfs_create(mrfs->dfs, path, NULL, &writer, &error);
+        status = dfs_create(mrfs->dfs, path, &create, &writer, &error);
     if (status == OK)
         status = append_all(mrfs, writer, &error);
     if (status == OK)

@@ -5,6 +5,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "cli/table.h"
 #include "lib/base/check.h"
@@ -143,13 +144,29 @@ static void copy_files(void *argument)
 /* --- door --------------------------------------------------------------------------------------
  */
 
+bool transfer_durability(struct mrfs *mrfs, enum dfs_durability *ret_durability)
+{
+    const char *text = mrfs->words.values[KEY_DURABILITY];
+    *ret_durability = DURABILITY_SYNCED;
+    if (!mrfs_has(mrfs, KEY_DURABILITY) || strcmp(text, "synced") == 0)
+        return true;
+    if (strcmp(text, "replicated") == 0) {
+        *ret_durability = DURABILITY_REPLICATED;
+        return true;
+    }
+    mrfs_complain(mrfs, slice_from_string(text), ERR_INVALID, "durability is synced or replicated");
+    return false;
+}
+
 bool transfer_options(struct mrfs *mrfs, struct transfer_settings *ret_settings)
 {
+    enum dfs_durability durability = DURABILITY_SYNCED;
     uint64_t replication = 0;
     uint64_t threads = 0;
     uint64_t block_size = 0;
     struct error error = {OK, ""};
-    if (!mrfs_number(mrfs, KEY_REPLICATION, 0, LIMIT_REPLICAS, &replication) ||
+    if (!transfer_durability(mrfs, &durability) ||
+        !mrfs_number(mrfs, KEY_REPLICATION, 0, LIMIT_REPLICAS, &replication) ||
         !mrfs_number(mrfs, 't', TRANSFER_THREADS, TRANSFER_THREADS_MAX, &threads))
         return false;
     if (mrfs_has(mrfs, KEY_BLOCK_SIZE)) {
@@ -163,6 +180,7 @@ bool transfer_options(struct mrfs *mrfs, struct transfer_settings *ret_settings)
     *ret_settings = (struct transfer_settings){
         .create = {.replication = (uint32_t)replication,
                    .block_size = block_size,
+                   .durability = durability,
                    .create_parents = mrfs_has(mrfs, KEY_PARENTS)},
         .threads = (unsigned)threads,
         .is_forced = mrfs_has(mrfs, 'f'),

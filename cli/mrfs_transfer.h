@@ -49,7 +49,10 @@ enum {
 
 struct transfers;
 
-/* --replication, --block-size, -f, -p, -d, -t: complains and returns false when one is wrong. */
+/* -durability: complains and returns false when it is wrong. */
+bool transfer_durability(struct mrfs *mrfs, enum dfs_durability *ret_durability);
+/* --replication, --block-size, -durability, -f, -p, -d, -t: complains and returns false when one is
+ * wrong. */
 bool transfer_options(struct mrfs *mrfs, struct transfer_settings *ret_settings);
 struct transfers *transfers_open(struct mrfs *mrfs, const struct transfer_settings *settings);
 /* Waits while many are under way already. */

@@ -10,7 +10,10 @@
 #define JSON_OPTION {"json", KEY_JSON, NULL, "print a JSON array"}
 #define REMOTE_OPTION {"remote", KEY_REMOTE, NULL, "fetch over HTTP even what is on this host"}
 #define THREADS_OPTION {"t threads", 't', "N", "files copied at a time (4)"}
+#define DURABILITY_OPTION \
+    {"durability", KEY_DURABILITY, "HOW", "synced: blocks are on disks (the default); or replicated"}
 #define CREATE_OPTIONS \
+    DURABILITY_OPTION, \
     {"replication", KEY_REPLICATION, "N", "copies of each block"}, \
     {"block-size", KEY_BLOCK_SIZE, "BYTES", "bytes of a block; suffixes k, m, g"}, \
     {"parents", KEY_PARENTS, NULL, "make missing parent directories"}
@@ -142,11 +145,12 @@ static const struct words_option rmdir_options[] = {
 static const struct words_option change_options[] = {
     {"R recursive", 'R', NULL, "change everything below, too"},
     END_OPTIONS};
+static const struct words_option append_options[] = {DURABILITY_OPTION, END_OPTIONS};
 static const struct words_option no_options[] = {END_OPTIONS};
 
 static const struct mrfs_command commands[] = {
     {{"appendToFile", "LOCAL... PATH", "write local files at the end of a file; \"-\" is stdin", 2, SIZE_MAX,
-      no_options, WORDS_REFUSE}, mrfs_append_to_file, true},
+      append_options, WORDS_REFUSE}, mrfs_append_to_file, true},
     {{"cat", "PATH...", "print files", 1, SIZE_MAX,
       cat_options, WORDS_REFUSE}, mrfs_cat, false},
     {{"checksum", "PATH...", "print the CRC-32C of files", 1, SIZE_MAX,

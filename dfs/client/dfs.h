@@ -208,10 +208,12 @@ MUST_USE enum status dfs_create(struct dfs *dfs,
  * Opens a complete file to write more at its end. Readers see it as it was until
  * dfs_writer_complete; a writer that is closed before leaves it so. ERR_BUSY when somebody writes
  * it, ERR_NOT_FOUND when it is not there. dfs_writer_length counts the old bytes, too;
- * dfs_writer_file_id is not the file's own.
+ * dfs_writer_file_id is not the file's own. durability: of the new blocks, as in
+ * dfs_create_options.
  */
 MUST_USE enum status dfs_append(struct dfs *dfs,
                                 struct slice path,
+                                enum dfs_durability durability,
                                 struct dfs_writer **ret_writer,
                                 struct error *reterr_error);
 /*

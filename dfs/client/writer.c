@@ -115,6 +115,7 @@ enum status dfs_create(struct dfs *dfs,
 static enum status append(struct dfs *dfs,
                           struct slice path,
                           const uint64_t *keep,
+                          enum dfs_durability durability,
                           struct dfs_writer **ret_writer,
                           struct error *reterr_error)
 {
@@ -124,6 +125,7 @@ static enum status append(struct dfs *dfs,
         .path = path,
         .has_keep_length = keep != NULL,
         .keep_length = keep != NULL ? *keep : 0,
+        .durability = durability,
     };
     struct arena *arena = arena_open(0);
     const void *response = NULL;
@@ -140,10 +142,11 @@ static enum status append(struct dfs *dfs,
 
 enum status dfs_append(struct dfs *dfs,
                        struct slice path,
+                       enum dfs_durability durability,
                        struct dfs_writer **ret_writer,
                        struct error *reterr_error)
 {
-    return append(dfs, path, NULL, ret_writer, reterr_error);
+    return append(dfs, path, NULL, durability, ret_writer, reterr_error);
 }
 
 /* Reads [offset, end) of the file as it still is and writes it behind what is kept. */
@@ -189,7 +192,7 @@ enum status dfs_truncate(struct dfs *dfs,
     if (status != OK)
         return status;
     struct dfs_writer *writer = NULL;
-    status = append(dfs, path, &keep, &writer, reterr_error);
+    status = append(dfs, path, &keep, DURABILITY_SYNCED, &writer, reterr_error);
     if (status != OK)
         return status;
     if (keep < length)

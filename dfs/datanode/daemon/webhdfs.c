@@ -214,7 +214,8 @@ void node_webhdfs_begin(void *user, struct http_request *request)
     if (web->status == OK && web->op == WEBHDFS_CREATE)
         web->status = begin_create(web);
     else if (web->status == OK)
-        web->status = dfs_append(web_client_dfs(web->client), web->path, &web->writer, &web->error);
+        web->status = dfs_append(web_client_dfs(web->client), web->path, DURABILITY_SYNCED,
+                                 &web->writer, &web->error);
     /* A client that waits for a word before it sends is told at once. */
     if (web->status != OK && http_request_header(request, "Expect") != NULL)
         webhdfs_reply_failure(request, web->op, web->status, web->error.text);

@@ -104,6 +104,9 @@ void namenode_append(struct namenode *nn, const struct dfs_append_request *reque
     if (namenode_mutation_is_answered(nn, request->client_id, request->request_id)) {
         return;
     }
+    if (!namenode_durability_is_valid(nn, request->durability)) {
+        return;
+    }
     struct inode *file = find_file(nn, request);
     if (file == NULL || !find_kept(nn, request, file, &kept) || !namenode_has_room(nn, 1)) {
         return;
@@ -117,6 +120,7 @@ void namenode_append(struct namenode *nn, const struct dfs_append_request *reque
     appending->accessed_ms = file->accessed_ms;
     appending->replication = file->replication;
     appending->block_size = file->block_size;
+    appending->durability = (uint8_t)request->durability;
     appending->is_append = true;
     appending->keep_blocks = (uint32_t)kept;
     namenode_inode_attach(nn, appending, file->parent);

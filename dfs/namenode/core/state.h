@@ -560,6 +560,8 @@ void namenode_datanode_info(const struct namenode *nn,
 /* --- write.c ------------------------------------------------------------------------- */
 
 void namenode_create(struct namenode *nn, const struct dfs_create_request *request);
+/* False and the call failed: a newer client's. */
+bool namenode_durability_is_valid(struct namenode *nn, enum dfs_durability durability);
 void namenode_add_block(struct namenode *nn, const struct dfs_add_block_request *request);
 void namenode_seal_block(struct namenode *nn, const struct dfs_seal_block_request *request);
 uint32_t namenode_min_replicas(const struct namenode *nn, const struct inode *file);

@@ -86,6 +86,15 @@ static bool resolve_created(struct namenode *nn,
     }
 }
 
+bool namenode_durability_is_valid(struct namenode *nn, enum dfs_durability durability)
+{
+    if ((unsigned)durability >= DFS_DURABILITY_COUNT) {
+        namenode_fail(nn, ERR_INVALID, "durability %d is not known", (int)durability);
+        return false;
+    }
+    return true;
+}
+
 void namenode_create(struct namenode *nn, const struct dfs_create_request *request)
 {
     struct target target;
@@ -97,11 +106,8 @@ void namenode_create(struct namenode *nn, const struct dfs_create_request *reque
         request->replication == 0 ? nn->settings.replication : request->replication;
     uint64_t block_size = request->block_size == 0 ? nn->settings.block_size : request->block_size;
     uint32_t permission = request->permission & LIMIT_PERMISSION;
-    if ((unsigned)request->durability >= DFS_DURABILITY_COUNT) {
-        namenode_fail(nn, ERR_INVALID, "durability %d is not known", (int)request->durability);
-        return;
-    }
-    if (!create_numbers_are_valid(nn, replication, block_size) ||
+    if (!namenode_durability_is_valid(nn, request->durability) ||
+        !create_numbers_are_valid(nn, replication, block_size) ||
         !namenode_has_room(nn, target.missing + 1)) {
         return;
     }

@@ -43,6 +43,21 @@ static void test_durability__is_remembered_over_a_restart(void)
     expect_durability(file_id, DURABILITY_REPLICATED);
 }
 
+/* Whatever the file was created with; and remembered like that. */
+static void test_durability__of_an_append_is_its_own(void)
+{
+    given_nodes(3);
+    (void)given_file("/file", 1, 3);
+    struct dfs_append_request request = {.client_id = f.client,
+                                         .request_id = ++f.next_request,
+                                         .path = slice_from_string("/file"),
+                                         .durability = DURABILITY_REPLICATED};
+    CU_ASSERT_EQUAL_FATAL(call(METHOD_NAMENODE_APPEND, &request), OK);
+    uint64_t file_id = ((const struct dfs_append_response *)f.response)->file_id;
+    expect_durability(file_id, DURABILITY_REPLICATED);
+    EXPECT_REPLAY_EQUAL();
+}
+
 static void test_durability__unknown_one_is_refused(void)
 {
     given_nodes(3);
@@ -51,6 +66,12 @@ static void test_durability__unknown_one_is_refused(void)
                                          .path = slice_from_string("/odd"),
                                          .durability = (enum dfs_durability)7};
     CU_ASSERT_EQUAL(call(METHOD_NAMENODE_CREATE, &request), ERR_INVALID);
+    (void)given_file("/file", 1, 3);
+    struct dfs_append_request append = {.client_id = f.client,
+                                        .request_id = ++f.next_request,
+                                        .path = slice_from_string("/file"),
+                                        .durability = (enum dfs_durability)7};
+    CU_ASSERT_EQUAL(call(METHOD_NAMENODE_APPEND, &append), ERR_INVALID);
 }
 
 static const struct unit_test tests[] = {
@@ -58,6 +79,8 @@ static const struct unit_test tests[] = {
      "Every block is as the file was created.",                                                     test_durability__every_block_is_as_the_file_was_created},
     {"test_durability__is_remembered_over_a_restart",           "It is remembered over a restart.",
      test_durability__is_remembered_over_a_restart                                                                                                         },
+    {"test_durability__of_an_append_is_its_own",                "That of an append is its own.",
+     test_durability__of_an_append_is_its_own                                                                                                              },
     {"test_durability__unknown_one_is_refused",                 "An unknown one is refused.",
      test_durability__unknown_one_is_refused                                                                                                               },
 };
