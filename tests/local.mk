@@ -10,7 +10,22 @@ tests_support_libunit_a_SOURCES = \
 	tests/support/power_loss_play.c \
 	tests/support/power_loss_private.h \
 	tests/support/unit.c \
-	tests/support/unit.h
+	tests/support/unit.h \
+	tests/support/unit_memory.c
+
+# Tests of the machines and of what they are made from that allocate, without files, threads and
+# processes: they can be cut off at every allocation (tests/support/unit_memory.c).
+MEMORY_TESTS = $(filter-out $(MEMORY_TESTS_OTHERS), $(filter $(MEMORY_TESTS_FOLDERS), $(UNIT_TESTS)))
+MEMORY_TESTS_FOLDERS = \
+	tests/unit/model/% tests/unit/wire/% tests/unit/namenode/% tests/unit/dfs/% tests/unit/rm/% \
+	tests/unit/nodemgr/% tests/unit/appmaster/% tests/unit/mr/%
+MEMORY_TESTS_OTHERS = \
+	tests/unit/dfs/test_datanode_faults tests/unit/dfs/test_datanode_folders \
+	tests/unit/dfs/test_datanode_latency tests/unit/dfs/test_datanode_power \
+	tests/unit/dfs/test_datanode_rate tests/unit/dfs/test_datanode_store tests/unit/rm/test_daemon tests/unit/rm/test_tables \
+	tests/unit/nodemgr/test_nodemgr_daemon tests/unit/nodemgr/test_nodemgr_environment \
+	tests/unit/nodemgr/test_nodemgr_folders $(filter-out tests/unit/mr/test_engine, \
+	    $(filter tests/unit/mr/%, $(UNIT_TESTS)))
 
 TOOL_TESTS += \
 	tests/tools/test_draw_states \

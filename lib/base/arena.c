@@ -48,7 +48,7 @@ static bool arena_add_chunk(struct arena *arena, size_t bytes, bool may_fail)
     if (room > SIZE_MAX - sizeof(struct arena_chunk))
         return false;
     size_t total = room + sizeof(struct arena_chunk);
-    struct arena_chunk *chunk = may_fail ? mem_try_grow(NULL, total, 1) : malloc(total);
+    struct arena_chunk *chunk = may_fail ? mem_try_grow(NULL, total, 1) : mem_new_raw(total);
     if (chunk == NULL)
         return false;
     *chunk = (struct arena_chunk){.older = arena->newest, .room = room};
@@ -58,16 +58,27 @@ static bool arena_add_chunk(struct arena *arena, size_t bytes, bool may_fail)
     return true;
 }
 
+static size_t arena_round(size_t bytes)
+{
+    size_t rounded = bytes == 0 ? ARENA_ALIGNMENT : bytes + (ARENA_ALIGNMENT - 1);
+    return rounded - rounded % ARENA_ALIGNMENT;
+}
+
+bool arena_is_at_limit(const struct arena *arena, size_t bytes)
+{
+    if (bytes > SIZE_MAX - ARENA_ALIGNMENT)
+        return true;
+    size_t rounded = arena_round(bytes);
+    return arena->bytes_max != 0 &&
+           (rounded > arena->bytes_max || arena->bytes > arena->bytes_max - rounded);
+}
+
 /* Not zeroed; NULL at the limit or without memory. */
 static void *arena_take(struct arena *arena, size_t bytes, bool may_fail)
 {
-    if (bytes > SIZE_MAX - ARENA_ALIGNMENT)
+    if (arena_is_at_limit(arena, bytes))
         return NULL;
-    size_t rounded = bytes == 0 ? ARENA_ALIGNMENT : bytes + (ARENA_ALIGNMENT - 1);
-    rounded -= rounded % ARENA_ALIGNMENT;
-    if (arena->bytes_max != 0 &&
-        (rounded > arena->bytes_max || arena->bytes > arena->bytes_max - rounded))
-        return NULL;
+    size_t rounded = arena_round(bytes);
     struct arena_chunk *chunk = arena->newest;
     if (chunk == NULL || chunk->room - chunk->used < rounded) {
         if (!arena_add_chunk(arena, rounded, may_fail))

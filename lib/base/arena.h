@@ -8,13 +8,15 @@
 
 struct arena;
 
-/* bytes_max: the arena's limit, 0 for none. Never NULL (aborts when memory is gone). */
+/* bytes_max: the arena's limit, 0 for none. Never NULL (mem_gone without memory). */
 struct arena *arena_open(size_t bytes_max);
 /* Zeroed, aligned to 16 bytes; NULL when the limit or memory is reached. */
 void *arena_try(struct arena *arena, size_t bytes);
-/* The same, but aborts: for small objects of our own. */
+/* Why arena_try of so many bytes answers NULL: true, its own limit; false, there is no memory. */
+bool arena_is_at_limit(const struct arena *arena, size_t bytes);
+/* The same as arena_try, but mem_gone instead of NULL: for small objects of our own. */
 void *arena_new(struct arena *arena, size_t bytes);
-/* Copies bytes into the arena (a NUL follows them, not counted); aborts when memory is gone. */
+/* Copies bytes into the arena (a NUL follows them, not counted); mem_gone without memory. */
 struct slice arena_copy(struct arena *arena, struct slice slice);
 /* printf into the arena; a NUL follows. */
 struct slice arena_format(struct arena *arena, const char *format, ...)

@@ -17,6 +17,13 @@ struct error {
     char text[ERROR_TEXT_BYTES]; /* NUL-terminated, "" when never set */
 };
 
+/* For where {.status = OK}, which clears all of the text, would cost: once for each record, say. */
+static inline void error_clear(struct error *error)
+{
+    error->status = OK;
+    error->text[0] = '\0';
+}
+
 /*
  * Sets status and text (printf style) and returns status, so that "return error_set(...)" reads
  * well. error may be NULL: then only the status is returned.

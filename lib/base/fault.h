@@ -15,6 +15,7 @@
 /* X(constant, name) */
 #define FAULT_LIST(X)                                                                              \
  X(FAULT_MEM, "mem")                                                                               \
+ X(FAULT_MEM_NEW, "mem_new")                                                                       \
  X(FAULT_FILE_OPEN, "file_open")                                                                   \
  X(FAULT_FILE_READ, "file_read")                                                                   \
  X(FAULT_FILE_WRITE, "file_write")                                                                 \

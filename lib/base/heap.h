@@ -33,7 +33,7 @@ struct heap {
 void heap_open(struct heap *heap, heap_compare *compare);
 void heap_close(struct heap *heap); /* takes all nodes out, frees no object */
 size_t heap_count(const struct heap *heap);
-/* node must be in no heap; it must not move in memory until it has left. Aborts without memory. */
+/* node must be in no heap; it must not move in memory until it has left. mem_gone without it. */
 void heap_push(struct heap *heap, struct heap_node *node, int64_t key, void *object);
 /* The smallest node, or NULL when the heap is empty. */
 struct heap_node *heap_peek(const struct heap *heap);

@@ -20,7 +20,7 @@ size_t map_count(const struct map *map);
 void *map_get(const struct map *map, struct slice key);
 /*
  * Stores value (not NULL) under key and returns the value that was there, or NULL. A replaced value
- * keeps its place in the order. Aborts when memory is gone.
+ * keeps its place in the order. mem_gone without memory.
  */
 void *map_put(struct map *map, struct slice key, void *value);
 /* The same for keys that come from outside: ERR_NO_MEMORY leaves the map as it was. */

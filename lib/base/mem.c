@@ -1,19 +1,35 @@
 /*
- * mem.c - allocation. Only the calls that may fail pass the fault point: failing one that aborts
- * would end the test instead of reaching an error path.
+ * mem.c - allocation. The calls that may fail and those that end the process have fault points of
+ * their own: failing one of the latter would end the test instead of reaching an error path.
  */
 #include "lib/base/mem.h"
 
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "lib/base/check.h"
 #include "lib/base/fault.h"
 
+_Noreturn void mem_gone(size_t bytes)
+{
+    (void)fprintf(stderr, "out of memory: %zu bytes were not to be had; ending\n", bytes);
+    _Exit(MEM_EXIT_CODE);
+}
+
 void *mem_new(size_t bytes)
 {
-    void *block = calloc(1, bytes == 0 ? 1 : bytes);
-    CHECK(block != NULL);
+    void *block = fault_hit(FAULT_MEM_NEW) ? NULL : calloc(1, bytes == 0 ? 1 : bytes);
+    if (block == NULL)
+        mem_gone(bytes);
+    return block;
+}
+
+void *mem_new_raw(size_t bytes)
+{
+    void *block = fault_hit(FAULT_MEM_NEW) ? NULL : malloc(bytes == 0 ? 1 : bytes);
+    if (block == NULL)
+        mem_gone(bytes);
     return block;
 }
 
@@ -49,8 +65,9 @@ static void *reserve(void *block, size_t count, size_t *capacity, size_t grown, 
     CHECK(bytes > 0);
     CHECK(grown > count);
     CHECK(grown <= SIZE_MAX / bytes);
-    void *moved = realloc(block, grown * bytes);
-    CHECK(moved != NULL);
+    void *moved = fault_hit(FAULT_MEM_NEW) ? NULL : realloc(block, grown * bytes);
+    if (moved == NULL)
+        mem_gone(grown * bytes);
     *capacity = grown;
     return moved;
 }

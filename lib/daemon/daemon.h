@@ -23,6 +23,7 @@
 
 #include "lib/base/buf.h"
 #include "lib/base/error.h"
+#include "lib/base/mem.h"
 #include "lib/base/slice.h"
 #include "lib/base/status.h"
 #include "lib/daemon/settings.h"
@@ -52,7 +53,8 @@ enum {
     EXIT_JOURNAL_FAILED = 5, /* a write or sync of the journal failed while running */
     EXIT_STOP_TIMEOUT = 6,   /* asked to stop, but the machine was not done within stop_ms */
     EXIT_LAUNCHER_LOST = 7,  /* the process that starts containers died */
-    EXIT_REFUSED = 8 /* the cluster refuses this node: another cluster's, or a copy of another */
+    EXIT_REFUSED = 8, /* the cluster refuses this node: another cluster's, or a copy of another */
+    EXIT_NO_MEMORY = MEM_EXIT_CODE /* 9 */
 };
 
 struct daemon_definition {

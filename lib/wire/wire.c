@@ -291,6 +291,17 @@ static enum status import_message(const struct message_type *type,
                                   uint8_t *message,
                                   struct error *reterr_error);
 
+/* What arena_try did not give: the receiver's limit, or no memory. */
+static enum status why_not_taken(const struct arena *arena,
+                                 size_t bytes,
+                                 const char *what,
+                                 struct error *reterr_error)
+{
+    if (arena_is_at_limit(arena, bytes))
+        return error_set(reterr_error, ERR_LIMIT, "%s: too much memory", what);
+    return error_set(reterr_error, ERR_NO_MEMORY, "%s: out of memory", what);
+}
+
 static enum status copy_bytes(const struct message_field *field,
                               const void *data,
                               size_t length,
@@ -302,7 +313,7 @@ static enum status copy_bytes(const struct message_field *field,
     if (length > 0) {
         uint8_t *copy = arena_try(arena, length + 1);
         if (copy == NULL)
-            return error_set(reterr_error, ERR_LIMIT, "%s: too much memory", field->name);
+            return why_not_taken(arena, length + 1, field->name, reterr_error);
         memcpy(copy, data, length);
         slice = slice_make(copy, length);
     }
@@ -385,7 +396,7 @@ static enum status import_repeated(struct wire_field field,
     size_t size = message_field_size(field.model);
     uint8_t *targets = arena_try(arena, count * size);
     if (targets == NULL)
-        return error_set(reterr_error, ERR_LIMIT, "%s: too much memory", field.model->name);
+        return why_not_taken(arena, count * size, field.model->name, reterr_error);
     for (size_t i = 0; i < count && status == OK; i++)
         status = import_element(field, elements + i * foreign_size(field.model), arena,
                                 targets + i * size, reterr_error);
@@ -441,7 +452,7 @@ static enum status unpack_in(const struct message_type *type,
         return why_not_unpacked(scratch, bytes.length, reterr_error);
     void *message = arena_try(arena, type->size);
     if (message == NULL)
-        return error_set(reterr_error, ERR_LIMIT, "too much memory");
+        return why_not_taken(arena, type->size, type->name, reterr_error);
     enum status status = import_message(type, foreign, arena, message, reterr_error);
     if (status == OK)
         *ret_message = message;

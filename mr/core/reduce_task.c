@@ -167,6 +167,7 @@ static void write_values(struct reduce_run *run, struct slice key, struct mr_val
     while (run->context.status == OK && values->next(values, &value)) {
         struct error error;
         enum status status;
+        error_clear(&error);
         if (is_number) {
             char room[OUTPUT_NUMBER_BYTES];
             uint64_t bits = value.length == 8 ? fixed_get_u64((const uint8_t *)value.data) : 0;

@@ -44,6 +44,7 @@ static void call_emit(struct mr_context *base, struct mr_slice key, struct mr_sl
 
     if (context->status != OK)
         return;
+    error_clear(&error); /* or what has no sentence of its own would borrow another's */
     if (!context->emitter.is_output && context->settings->job->value_type != MR_VALUE_BYTES) {
         fail_text(context,
                   "mr_emit: the job's value_type says numbers, use mr_emit_u64 or the like");
@@ -82,6 +83,7 @@ static inline void emit_number(struct mr_context *base,
 
     if (context->status != OK)
         return;
+    error_clear(&error); /* or what has no sentence of its own would borrow another's */
     if (!emitter->is_output && context->settings->job->value_type != type) {
         fail_text(context, "mr_emit of a number: the job's value_type is another");
         return;

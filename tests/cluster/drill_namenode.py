@@ -5,7 +5,8 @@
 The cluster's own namenode must be down. MODE is a KILL_MODE of kill_at_write.c, or a point of the
 setting daemon.fault (file_write, file_sync, file_rename): then the namenode itself sees the n-th call
 fail and must stop, unless the call was a checkpoint's. MODE "mem" or "mem_for_ever": the n-th allocation
-fails, or all from the n-th on; then it may stop or refuse requests by a typed error. For n = 1, 2, ... until a namenode survives its
+fails, or all from the n-th on; then it may stop or refuse requests by a typed error. MODE "mem_new": of
+the allocations that must not fail; then it must end at once. For n = 1, 2, ... until a namenode survives its
 clients: start it so that it ends at its n-th call; let clients make, rename, change and delete names, ask
 for a checkpoint in the middle, and note what was acknowledged; when it is gone, start it undisturbed; then all that was acknowledged must hold, of what was not at most the last
 request of each client; repeated, that one must succeed, and must have been done exactly once.
@@ -26,7 +27,9 @@ import dfs_pb2_grpc
 
 CLIENTS = 2
 PATIENCE_S = 30
-MEM_REPEATS = {"mem": 1, "mem_for_ever": 2 ** 64 - 1}
+NO_MEMORY = 9  # the exit code: docs/exit-codes.md
+MEM_FAULTS = {"mem": "mem:%d:1", "mem_for_ever": "mem:%d:18446744073709551615",
+              "mem_new": "mem_new:%d:1"}
 GONE = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.UNKNOWN,
         grpc.StatusCode.CANCELLED)
 
@@ -216,8 +219,8 @@ def compare(what, found, wanted):
 # --- the drill ------------------------------------------------------------------------------------
 
 def start_disturbed(n):
-    if mode in MEM_REPEATS:
-        return Namenode(["--set", "daemon.fault=mem:%d:%d" % (n, MEM_REPEATS[mode])], {})
+    if mode in MEM_FAULTS:
+        return Namenode(["--set", "daemon.fault=" + MEM_FAULTS[mode] % n], {})
     if mode.startswith("file_"):
         return Namenode(["--set", "daemon.fault=%s:%d:1" % (mode, n)], {})
     return Namenode([], {"LD_PRELOAD": library, "KILL_PROGRAM": "mr-namenode",
@@ -227,8 +230,8 @@ def start_disturbed(n):
 def see_memory_fail(namenode, clients, what):
     """False when neither the namenode nor a client has noticed anything."""
     code = namenode.process.poll()
-    # EXIT_FAILED while starting, EXIT_JOURNAL_FAILED; or, in the middle of a step, abort.
-    if code not in (None, 1, 5, -signal.SIGABRT):
+    # EXIT_FAILED while starting, EXIT_JOURNAL_FAILED; at once where nothing can be told.
+    if code not in ((None, NO_MEMORY) if mode == "mem_new" else (None, 1, 5, NO_MEMORY)):
         raise SystemExit("%s: the namenode ended with %d" % (what, code))
     return code is not None or not all(client.is_done() for client in clients)
 
@@ -255,9 +258,9 @@ def disturb(n, what):
             clients = [Client(namenode, "/drill-%s/%d/%d" % (mode, n, i)) for i in range(CLIENTS)]
         for client in clients:
             client.join()
-            if client.failure and mode not in MEM_REPEATS:
+            if client.failure and mode not in MEM_FAULTS:
                 raise SystemExit("%s: %s refused: %s" % (what, client.base, client.failure))
-        if mode in MEM_REPEATS:
+        if mode in MEM_FAULTS:
             return clients, not see_memory_fail(namenode, clients, what)
         if clients and all(client.is_done() for client in clients) and \
                 namenode.process.poll() is None:
@@ -298,8 +301,8 @@ def main():
     acknowledged = 0
     n = rounds = survivals = 0
     # A call of a checkpoint, or of reserving room, may fail and the namenode goes on.
-    while survivals < (10 if mode.startswith("file_") else 16 if mode in MEM_REPEATS else 1):
-        n += n // 32 + 1 if mode in MEM_REPEATS else 1
+    while survivals < (10 if mode.startswith("file_") else 16 if mode in MEM_FAULTS else 1):
+        n += n // (8 if mode == "mem_new" else 32) + 1 if mode in MEM_FAULTS else 1
         what = "%s %d" % (mode, n)
         clients, survived = disturb(n, what)
         acknowledged += sum(client.next for client in clients)

@@ -43,6 +43,12 @@ int unit_main(int argument_count,
         if (CU_add_test(suite, tests[i].sentence, tests[i].function) == NULL)
             return unit_give_up(name);
     }
+    const char *points = getenv("MILLRACE_TEST_MEMORY");
+    if (points != NULL) {
+        int code = unit_sweep_memory(suite, name, strtoull(points, NULL, 10));
+        CU_cleanup_registry();
+        return code;
+    }
     CU_basic_set_mode(CU_BRM_NORMAL);
     if (CU_basic_run_tests() != CUE_SUCCESS)
         return unit_give_up(name);
@@ -73,7 +79,7 @@ uint64_t unit_seed(void)
     return seed;
 }
 
-bool unit_aborts(void (*function)(void))
+int unit_exit_code(void (*function)(void))
 {
     (void)fflush(NULL);
     pid_t child = fork();
@@ -90,6 +96,11 @@ bool unit_aborts(void (*function)(void))
     }
     int exit_state = 0;
     if (child < 0 || waitpid(child, &exit_state, 0) != child)
-        return false;
-    return WIFSIGNALED(exit_state) && WTERMSIG(exit_state) == SIGABRT;
+        return UNIT_NO_EXIT_CODE;
+    return WIFSIGNALED(exit_state) ? -WTERMSIG(exit_state) : WEXITSTATUS(exit_state);
+}
+
+bool unit_aborts(void (*function)(void))
+{
+    return unit_exit_code(function) == -SIGABRT;
 }

@@ -45,8 +45,8 @@ static void grow(struct children *children)
     size_t old_capacity = children->capacity;
     struct child_slot *old_slots = children->slots;
     children->capacity = old_capacity == 0 ? CAPACITY_FIRST : 2 * old_capacity;
-    children->slots = mem_try_array(children->capacity, sizeof(struct child_slot));
-    CHECK(children->slots != NULL); /* bounded by settings.inodes_max */
+    /* Bounded by settings.inodes_max. */
+    children->slots = mem_new(children->capacity * sizeof(struct child_slot));
     size_t mask = children->capacity - 1;
     for (size_t i = 0; i < old_capacity; i++) {
         if (old_slots[i].inode == NULL) {

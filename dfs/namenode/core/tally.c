@@ -5,7 +5,7 @@
  * block, so that each is added and taken away by the same step.
  */
 #include "dfs/namenode/core/state.h"
-#include "lib/base/check.h"
+#include "lib/base/mem.h"
 
 uint64_t namenode_tally_of_inode(const struct inode *inode)
 {
@@ -21,14 +21,16 @@ uint64_t namenode_tally_of_block(const struct block *block)
 
 void namenode_tally(const struct namenode *nn, struct buf *text)
 {
-    CHECK(buf_append_format(
-              text,
-              "cluster=%llu ids=%llu directories=%llu files=%llu blocks=%llu fences=%llu "
-              "digest=%016llx",
-              (unsigned long long)nn->cluster_id, (unsigned long long)nn->reserved_up_to,
-              (unsigned long long)nn->directory_count, (unsigned long long)nn->file_count,
-              (unsigned long long)nn->sealed_count, (unsigned long long)map_count(nn->fences),
-              (unsigned long long)nn->digest) == OK);
+    /* The buffer has no limit: memory is all that can be wanting. */
+    if (buf_append_format(
+            text,
+            "cluster=%llu ids=%llu directories=%llu files=%llu blocks=%llu fences=%llu "
+            "digest=%016llx",
+            (unsigned long long)nn->cluster_id, (unsigned long long)nn->reserved_up_to,
+            (unsigned long long)nn->directory_count, (unsigned long long)nn->file_count,
+            (unsigned long long)nn->sealed_count, (unsigned long long)map_count(nn->fences),
+            (unsigned long long)nn->digest) != OK)
+        mem_gone(text->length);
 }
 
 bool namenode_may_administer(const struct namenode *nn, const struct event *event)

@@ -57,6 +57,32 @@ static void test_mem__armed_fault_fails_what_may_fail(void)
     mem_free(must);
 }
 
+static void want_new(void)
+{
+    fault_arm(FAULT_MEM_NEW, 2, 1);
+    mem_free(mem_new(1));
+    mem_free(mem_new_raw(1));
+}
+
+static void want_room(void)
+{
+    size_t capacity = 0;
+    fault_arm(FAULT_MEM_NEW, 1, 1);
+    mem_free(mem_reserve(NULL, 0, &capacity, 8));
+}
+
+static void want_more_than_there_is(void)
+{
+    mem_free(mem_new(SIZE_MAX / 2));
+}
+
+static void test_mem__what_must_not_fail_ends_the_process(void)
+{
+    CU_ASSERT_EQUAL(unit_exit_code(want_new), MEM_EXIT_CODE);
+    CU_ASSERT_EQUAL(unit_exit_code(want_room), MEM_EXIT_CODE);
+    CU_ASSERT_EQUAL(unit_exit_code(want_more_than_there_is), MEM_EXIT_CODE);
+}
+
 static void test_mem__reserve_doubles_and_keeps_the_content(void)
 {
     uint32_t *numbers = NULL;
@@ -92,6 +118,8 @@ static void test_mem__tight_array_is_no_longer_than_a_short_content(void)
 }
 
 static const struct unit_test tests[] = {
+    {"test_mem__what_must_not_fail_ends_the_process",
+     "What must not fail ends the process with its exit code.",                                                test_mem__what_must_not_fail_ends_the_process          },
     {"test_mem__new_memory_is_zeroed",                          "New memory is zeroed; freeing NULL is fine.",
      test_mem__new_memory_is_zeroed                                                                                                                                   },
     {"test_mem__tight_array_is_no_longer_than_a_short_content",

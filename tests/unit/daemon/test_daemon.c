@@ -692,6 +692,7 @@ static void test_daemon__exit_codes_are_documented(void)
         {EXIT_STOP_TIMEOUT,   "EXIT_STOP_TIMEOUT"  },
         {EXIT_LAUNCHER_LOST,  "EXIT_LAUNCHER_LOST" },
         {EXIT_REFUSED,        "EXIT_REFUSED"       },
+        {EXIT_NO_MEMORY,      "EXIT_NO_MEMORY"     },
     };
 
     const char *source = host_environment("MILLRACE_SOURCE_DIR");

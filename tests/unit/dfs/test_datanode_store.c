@@ -351,9 +351,9 @@ static void test_store__damaged_identity_is_refused(void)
 /* --- every call fails --------------------------------------------------------------------------
  */
 
-static const enum fault_point file_points[] = {FAULT_FILE_OPEN,   FAULT_FILE_READ,
-                                               FAULT_FILE_WRITE,  FAULT_FILE_SYNC,
-                                               FAULT_FILE_RENAME, FAULT_FILE_REMOVE};
+static const enum fault_point file_points[] = {
+    FAULT_FILE_OPEN,   FAULT_FILE_READ,   FAULT_FILE_WRITE, FAULT_FILE_SYNC,
+    FAULT_FILE_RENAME, FAULT_FILE_REMOVE, FAULT_MEM};
 
 /* After the failure and a start: the block is whole, or there is nothing of it. */
 static void expect_whole_or_nothing(enum status received)
@@ -379,6 +379,10 @@ static void fail_every_call_of(enum fault_point point, uint64_t repeat)
         if (point == FAULT_FILE_SYNC && has_failed) {
             CU_ASSERT_EQUAL(status, ERR_IO);
             CU_ASSERT_TRUE(has_broken_volume);
+        }
+        if (point == FAULT_MEM && has_failed) {
+            CU_ASSERT_EQUAL(status, ERR_NO_MEMORY);
+            CU_ASSERT_FALSE(has_broken_volume);
         }
         if (status != OK)
             CU_ASSERT_TRUE(has_failed);
@@ -418,13 +422,69 @@ static void test_store__failed_read_is_an_error_and_never_a_wrong_byte(void)
     }
 }
 
+static enum status verify(void)
+{
+    return store_verify(f.store, block_id, NULL, &f.error);
+}
+
+static enum status scan_again(void)
+{
+    struct arena *arena = arena_open(0);
+    struct store_scan found = {0};
+    enum status status = store_scan(f.store, arena, &found, &f.error);
+    if (status == OK)
+        CU_ASSERT_EQUAL(found.blocks_count, 1);
+    arena_close(arena);
+    return status;
+}
+
+static enum status load_identity(void)
+{
+    struct store_identity identity;
+    return store_identity_load(f.store, &identity, &f.error);
+}
+
+static enum status save_identity(void)
+{
+    struct store_identity identity = {.node_id = 1, .cluster_id = 2, .volume_id = 3};
+    return store_identity_save(f.store, &identity, &f.error);
+}
+
+/* A good block is not taken for a bad one because memory was short while it was looked at. */
+static void test_store__want_of_memory_is_said_and_harms_no_block(void)
+{
+    enum status (*const calls[])(void) = {read_all, verify, scan_again, save_identity,
+                                          load_identity};
+
+    const uint64_t repeats[] = {1, FAULT_FOREVER};
+    uint64_t failures = 0;
+
+    CU_ASSERT_EQUAL_FATAL(receive(NULL), OK);
+    for (size_t i = 0; i < 2 * UNIT_COUNT(calls); i++) {
+        bool has_failed = true;
+        for (uint64_t nth = 1; has_failed; nth++) {
+            CU_ASSERT_TRUE_FATAL(nth < 1000);
+            fault_arm(FAULT_MEM, nth, repeats[i % 2]);
+            enum status status = calls[i / 2]();
+            has_failed = fault_failures(FAULT_MEM) > 0;
+            fault_disarm_all();
+            CU_ASSERT_EQUAL(status, has_failed ? ERR_NO_MEMORY : OK);
+            CU_ASSERT_EQUAL(scan_again(), OK);
+            CU_ASSERT_EQUAL(verify(), OK);
+            failures += has_failed;
+        }
+    }
+    CU_ASSERT_TRUE(failures > 4);
+}
+
 static void test_store__failed_open_may_be_repeated(void)
 {
-    static const enum fault_point points[] = {FAULT_DIRECTORY, FAULT_FILE_SYNC, FAULT_FILE_OPEN};
+    static const enum fault_point points[] = {FAULT_DIRECTORY, FAULT_FILE_SYNC, FAULT_FILE_OPEN,
+                                              FAULT_MEM};
 
     store_close(f.store);
     f.store = NULL;
-    for (size_t i = 0; i < 3; i++) {
+    for (size_t i = 0; i < UNIT_COUNT(points); i++) {
         for (uint64_t nth = 1; nth < 600; nth++) {
             fault_arm(points[i], nth, 1);
             enum status status = open_store();
@@ -473,6 +533,8 @@ static const struct unit_test tests[] = {
          "A failed receive leaves a whole block or nothing."),
     TEST(test_store__failed_read_is_an_error_and_never_a_wrong_byte,
          "A failed read is an error and never a wrong byte."),
+    TEST(test_store__want_of_memory_is_said_and_harms_no_block,
+         "Want of memory is said, and harms no block."),
     TEST(test_store__failed_open_may_be_repeated, "A failed open may be repeated."),
 };
 

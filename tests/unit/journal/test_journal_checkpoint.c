@@ -193,6 +193,43 @@ static void test_checkpoint__survives_every_failure(void)
     }
 }
 
+/* Opens the fixture's journal, cut or not, and adds a batch, with the n-th allocation failing. */
+static bool open_without_memory(uint64_t nth, uint64_t repeat)
+{
+    given_checkpoints();
+    fault_arm(FAULT_MEM, nth, repeat);
+    enum status status = open_journal();
+    bool is_open = status == OK;
+    if (is_open)
+        status = add("4");
+    bool was_hit = fault_failures(FAULT_MEM) > 0;
+    fault_disarm_all();
+    CU_ASSERT_TRUE(status == OK || (was_hit && status == ERR_NO_MEMORY));
+    CU_ASSERT_TRUE(status == OK || strlen(f.error.text) > 0);
+    /* What was refused for want of memory is not there by half, and does not end the journal. */
+    if (is_open && status != OK && !journal_has_failed(f.journal))
+        CU_ASSERT_EQUAL(add("5"), OK);
+    CU_ASSERT_EQUAL_FATAL(open_journal(), OK);
+    expect_batches();
+    CU_ASSERT_EQUAL(f.notices[JOURNAL_DIRECTORY_RESTORED], 0);
+    CU_ASSERT_EQUAL(strstr(buf_string(&f.replayed), "a=4 ") != NULL, status == OK);
+    return was_hit;
+}
+
+static void test_open__survives_want_of_memory(void)
+{
+    for (int mirror = 0; mirror < 2; mirror++) {
+        uint64_t nth = 1;
+        while (open_without_memory(nth, 1))
+            nth++;
+        CU_ASSERT_TRUE(nth > 1);
+        nth = 1;
+        while (open_without_memory(nth, FAULT_FOREVER))
+            nth++;
+        given_mirror();
+    }
+}
+
 /* --- several directories ---------------------------------------------------------------------- */
 
 static void test_mirror__both_hold_the_same(void)
@@ -443,6 +480,8 @@ static const struct unit_test tests[] = {
      "A checkpoint whose segment is missing is damage.",                                                        test_checkpoint__missing_newest_segment_stops_the_open },
     {"test_checkpoint__survives_every_failure",
      "Whichever call of a checkpoint fails, nothing is lost.",                                                  test_checkpoint__survives_every_failure                },
+    {"test_open__survives_want_of_memory",
+     "Whichever allocation of an open or an append fails, nothing is lost.",                                    test_open__survives_want_of_memory                     },
     {"test_view__shows_files_as_far_as_they_are_good",          "Files are shown as far as they are good.",
      test_view__shows_files_as_far_as_they_are_good                                                                                                                    },
     {"test_mirror__both_hold_the_same",                         "Two directories hold the same, byte by byte.",

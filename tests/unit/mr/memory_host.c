@@ -76,8 +76,8 @@ static enum status scratch_append(void *user, struct slice bytes, struct error *
     struct memory_file *file = user;
     enum status status = call(file->host, reterr_error);
     CHECK(!file->is_sealed);
-    if (status == OK)
-        status = buf_append_slice(&file->bytes, bytes);
+    if (status == OK && buf_append_slice(&file->bytes, bytes) != OK)
+        status = error_set(reterr_error, ERR_NO_MEMORY, "no room in memory");
     return status;
 }
 
@@ -153,7 +153,9 @@ static enum status sink_append(void *user, struct slice bytes, struct error *ret
 {
     struct memory_sink *sink = user;
     enum status status = call(sink->host, reterr_error);
-    return status == OK ? buf_append_slice(&sink->bytes, bytes) : status;
+    if (status == OK && buf_append_slice(&sink->bytes, bytes) != OK)
+        status = error_set(reterr_error, ERR_NO_MEMORY, "no room in memory");
+    return status;
 }
 
 struct byte_sink memory_sink_as_sink(struct memory_sink *sink)

@@ -658,7 +658,55 @@ static void test_engine__every_call_of_the_host_may_fail(void)
     }
 }
 
+/* The whole job with the n-th allocation failing; true when one did. */
+static bool run_without_memory(const struct mr_job *job, uint64_t nth, uint64_t repeat)
+{
+    struct memory_job memory_job = {
+        .settings = {.job = job, .reduces = 2, .memory_bytes = TASK_MEMORY_BYTES_MIN},
+        .input = buf_slice(&f.input),
+        .split_bytes = 30000,
+        .segments_on_disk = true,
+    };
+    clear_outputs();
+    counters_clear(f.counters);
+    fault_arm(FAULT_MEM, nth, repeat);
+    enum status status =
+        memory_job_run(&f.host, &memory_job, f.outputs, OUTPUTS_MAX, f.counters, &f.error);
+    bool has_failed = fault_failures(FAULT_MEM) > 0;
+    fault_disarm_all();
+    CU_ASSERT_EQUAL(f.host.files_open, 0);
+    /* What only makes it faster may be done without. */
+    CU_ASSERT_TRUE(status == OK || (has_failed && status == ERR_NO_MEMORY));
+    if (status == OK) {
+        CU_ASSERT_TRUE(slice_equal(buf_slice(&f.outputs[0]), buf_slice(&f.expected)));
+    } else {
+        CU_ASSERT_TRUE(strlen(f.error.text) > 0);
+    }
+    return has_failed;
+}
+
+static void test_engine__every_allocation_may_fail(void)
+{
+    static const struct mr_job *const jobs[] = {&words_aggregated, &words_combined, &words_reduced,
+                                                &lines_by_letter};
+    static const uint64_t repeats[] = {1, FAULT_FOREVER};
+    struct rng rng = rng_seed(unit_seed());
+    given_random_words(60000, 4000, &rng);
+    for (size_t j = 0; j < 2 * UNIT_COUNT(jobs); j++) {
+        CU_ASSERT_EQUAL_FATAL(
+            run(jobs[j / 2], buf_slice(&f.input), 30000, 2, TASK_MEMORY_BYTES_MIN, true), OK);
+        buf_clear(&f.expected);
+        CU_ASSERT_EQUAL_FATAL(buf_append_slice(&f.expected, buf_slice(&f.outputs[0])), OK);
+        uint64_t nth = 1;
+        while (run_without_memory(jobs[j / 2], nth, repeats[j % 2]))
+            nth += nth < 100 ? 1 : 7;
+        CU_ASSERT_TRUE(nth > 20);
+    }
+}
+
 static const struct unit_test tests[] = {
+    {"test_engine__every_allocation_may_fail",
+     "Every allocation may fail: a sentence, or the same bytes.",                                                          test_engine__every_allocation_may_fail                             },
     {"test_engine__counts_words",                                           "Counts words.",                               test_engine__counts_words                                          },
     {"test_engine__records_of_a_reduce_are_counted_before_they_are_folded",
      "Records of a reduce are counted before they are folded.",                                                            test_engine__records_of_a_reduce_are_counted_before_they_are_folded},

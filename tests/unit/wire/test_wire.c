@@ -352,6 +352,51 @@ static void test_wire__without_memory_it_says_so(void)
     CU_ASSERT_TRUE(failures > 0);
 }
 
+/* One round of each allocation that fails, alone or with all after it; true when one did. */
+static bool without_memory(const struct message_type *type,
+                           const void *sent,
+                           uint64_t nth,
+                           uint64_t repeat)
+{
+    struct arena *arena = arena_open(0);
+    struct buf packed;
+    void *received = NULL;
+    buf_open(&packed, 0);
+    CU_ASSERT_EQUAL(buf_append(&packed, "x", 1), OK);
+    fault_arm(FAULT_MEM, nth, repeat);
+    enum status status = wire_pack(type, sent, &packed, &f.error);
+    if (status == OK)
+        status = wire_unpack(type, slice_sub(buf_slice(&packed), 1, packed.length - 1), arena,
+                             &received, &f.error);
+    else
+        CU_ASSERT_TRUE(slice_equal_string(buf_slice(&packed), "x"));
+    bool has_failed = fault_failures(FAULT_MEM) > 0;
+    fault_disarm(FAULT_MEM);
+    CU_ASSERT_EQUAL_FATAL(status, has_failed ? ERR_NO_MEMORY : OK);
+    CU_ASSERT_EQUAL(received != NULL, status == OK);
+    if (status == OK)
+        CU_ASSERT_TRUE(message_equal(type, sent, received));
+    buf_close(&packed);
+    arena_close(arena);
+    return has_failed;
+}
+
+/* Each allocation of each message, there and back. */
+static void test_wire__every_message_without_memory_is_refused(void)
+{
+    const uint64_t repeats[] = {1, FAULT_FOREVER};
+    for (size_t i = 0; i < MESSAGE_TYPE_COUNT; i++) {
+        const void *sent = random_message(message_types[i], &f.rng, f.arena);
+        for (size_t r = 0; r < UNIT_COUNT(repeats); r++) {
+            uint64_t nth = 1;
+            while (without_memory(message_types[i], sent, nth, repeats[r]))
+                nth++;
+            CU_ASSERT_TRUE(nth > 1);
+        }
+        arena_reset(f.arena);
+    }
+}
+
 static void test_wire__full_buffer_is_left_as_it_was(void)
 {
     struct buf small;
@@ -364,44 +409,46 @@ static void test_wire__full_buffer_is_left_as_it_was(void)
 }
 
 static const struct unit_test tests[] = {
+    {"test_wire__every_message_without_memory_is_refused",
+     "Whichever allocation fails, a message comes back whole or not at all.",                        test_wire__every_message_without_memory_is_refused},
     {"test_wire__without_memory_it_says_so",
-     "Without memory it says so, and does not blame the bytes.",                                   test_wire__without_memory_it_says_so},
-    {"test_wire__every_message_comes_back_equal",        "Every message comes back equal.",
-     test_wire__every_message_comes_back_equal                                                                                         },
-    {"test_wire__zero_message_is_no_bytes",              "Zero message is no bytes.",
-     test_wire__zero_message_is_no_bytes                                                                                               },
-    {"test_wire__bytes_are_protobufs",                   "Bytes are protobufs.",                   test_wire__bytes_are_protobufs      },
-    {"test_wire__pack_appends",                          "Pack appends.",                          test_wire__pack_appends             },
-    {"test_wire__every_truncation_is_survived",          "Every truncation is survived.",
-     test_wire__every_truncation_is_survived                                                                                           },
-    {"test_wire__message_cut_inside_a_field_is_refused", "Message cut inside a field is refused.",
-     test_wire__message_cut_inside_a_field_is_refused                                                                                  },
-    {"test_wire__random_bytes_are_survived",             "Random bytes are survived.",
-     test_wire__random_bytes_are_survived                                                                                              },
-    {"test_wire__flipped_bits_are_survived",             "Flipped bits are survived.",
-     test_wire__flipped_bits_are_survived                                                                                              },
-    {"test_wire__received_string_is_utf8_without_nul",   "Received string is UTF-8 without NUL.",
-     test_wire__received_string_is_utf8_without_nul                                                                                    },
-    {"test_wire__empty_string_on_the_wire_is_accepted",  "Empty string on the wire is accepted.",
-     test_wire__empty_string_on_the_wire_is_accepted                                                                                   },
-    {"test_wire__last_of_two_values_counts",             "Last of two values counts.",
-     test_wire__last_of_two_values_counts                                                                                              },
-    {"test_wire__sent_string_is_checked_too",            "Sent string is checked too.",
-     test_wire__sent_string_is_checked_too                                                                                             },
-    {"test_wire__unknown_enum_value_is_refused",         "Unknown enum value is refused.",
-     test_wire__unknown_enum_value_is_refused                                                                                          },
-    {"test_wire__field_of_another_wire_type_is_refused", "Field of another wire type is refused.",
-     test_wire__field_of_another_wire_type_is_refused                                                                                  },
-    {"test_wire__fields_of_a_newer_sender_are_skipped",  "Fields of a newer sender are skipped.",
-     test_wire__fields_of_a_newer_sender_are_skipped                                                                                   },
-    {"test_wire__too_many_elements_are_refused",         "Too many elements are refused.",
-     test_wire__too_many_elements_are_refused                                                                                          },
-    {"test_wire__message_that_swells_is_refused",        "Message that swells is refused.",
-     test_wire__message_that_swells_is_refused                                                                                         },
-    {"test_wire__receivers_arena_bounds_the_message",    "Receivers arena bounds the message.",
-     test_wire__receivers_arena_bounds_the_message                                                                                     },
-    {"test_wire__full_buffer_is_left_as_it_was",         "Full buffer is left as it was.",
-     test_wire__full_buffer_is_left_as_it_was                                                                                          },
+     "Without memory it says so, and does not blame the bytes.",                                     test_wire__without_memory_it_says_so              },
+    {"test_wire__every_message_comes_back_equal",          "Every message comes back equal.",
+     test_wire__every_message_comes_back_equal                                                                                                         },
+    {"test_wire__zero_message_is_no_bytes",                "Zero message is no bytes.",
+     test_wire__zero_message_is_no_bytes                                                                                                               },
+    {"test_wire__bytes_are_protobufs",                     "Bytes are protobufs.",                   test_wire__bytes_are_protobufs                    },
+    {"test_wire__pack_appends",                            "Pack appends.",                          test_wire__pack_appends                           },
+    {"test_wire__every_truncation_is_survived",            "Every truncation is survived.",
+     test_wire__every_truncation_is_survived                                                                                                           },
+    {"test_wire__message_cut_inside_a_field_is_refused",   "Message cut inside a field is refused.",
+     test_wire__message_cut_inside_a_field_is_refused                                                                                                  },
+    {"test_wire__random_bytes_are_survived",               "Random bytes are survived.",
+     test_wire__random_bytes_are_survived                                                                                                              },
+    {"test_wire__flipped_bits_are_survived",               "Flipped bits are survived.",
+     test_wire__flipped_bits_are_survived                                                                                                              },
+    {"test_wire__received_string_is_utf8_without_nul",     "Received string is UTF-8 without NUL.",
+     test_wire__received_string_is_utf8_without_nul                                                                                                    },
+    {"test_wire__empty_string_on_the_wire_is_accepted",    "Empty string on the wire is accepted.",
+     test_wire__empty_string_on_the_wire_is_accepted                                                                                                   },
+    {"test_wire__last_of_two_values_counts",               "Last of two values counts.",
+     test_wire__last_of_two_values_counts                                                                                                              },
+    {"test_wire__sent_string_is_checked_too",              "Sent string is checked too.",
+     test_wire__sent_string_is_checked_too                                                                                                             },
+    {"test_wire__unknown_enum_value_is_refused",           "Unknown enum value is refused.",
+     test_wire__unknown_enum_value_is_refused                                                                                                          },
+    {"test_wire__field_of_another_wire_type_is_refused",   "Field of another wire type is refused.",
+     test_wire__field_of_another_wire_type_is_refused                                                                                                  },
+    {"test_wire__fields_of_a_newer_sender_are_skipped",    "Fields of a newer sender are skipped.",
+     test_wire__fields_of_a_newer_sender_are_skipped                                                                                                   },
+    {"test_wire__too_many_elements_are_refused",           "Too many elements are refused.",
+     test_wire__too_many_elements_are_refused                                                                                                          },
+    {"test_wire__message_that_swells_is_refused",          "Message that swells is refused.",
+     test_wire__message_that_swells_is_refused                                                                                                         },
+    {"test_wire__receivers_arena_bounds_the_message",      "Receivers arena bounds the message.",
+     test_wire__receivers_arena_bounds_the_message                                                                                                     },
+    {"test_wire__full_buffer_is_left_as_it_was",           "Full buffer is left as it was.",
+     test_wire__full_buffer_is_left_as_it_was                                                                                                          },
 };
 
 int main(int argument_count, char **arguments)
