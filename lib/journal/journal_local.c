@@ -237,6 +237,46 @@ static enum status install_segment(struct journal_side *side,
     return OK;
 }
 
+/* May be over by the next time; says nothing about the disk. */
+static bool is_passing_want(enum status status)
+{
+    return status == ERR_NO_SPACE || status == ERR_NO_MEMORY || status == ERR_LIMIT;
+}
+
+/*
+ * The first half of begin_segment. When nothing forces it, it is all or nothing, but for
+ * directories that have failed while another has not: those are dropped as those whose writes fail
+ * (J-A), or no checkpoint would ever be made again.
+ */
+static enum status make_segments(struct journal_local *local,
+                                 const struct segment_header *header,
+                                 bool is_forced,
+                                 struct arena *arena,
+                                 struct error *reterr_error)
+{
+    struct error errors[JOURNAL_DIRECTORIES_MAX] = {{.status = OK}};
+    const struct error *refusal = NULL;
+    bool is_made = false;
+    for (size_t i = 0; i < local->side_count; i++) {
+        if (!local->sides[i].is_active)
+            continue;
+        if (make_segment(&local->sides[i], header, arena, &errors[i]) == OK)
+            is_made = true;
+        else if (refusal == NULL || is_passing_want(errors[i].status))
+            refusal = &errors[i];
+    }
+    if (refusal != NULL && !is_forced && (!is_made || is_passing_want(refusal->status)))
+        return error_set(reterr_error, refusal->status, "%s",
+                         refusal->text); /* what was made is removed at the next open */
+    for (size_t i = 0; i < local->side_count; i++) {
+        if (errors[i].status != OK) {
+            *reterr_error = errors[i];
+            journal_local_drop(local, &local->sides[i], errors[i].text);
+        }
+    }
+    return OK;
+}
+
 /*
  * One attempt at the segment of header. *ret_is_even: all directories still active have it and none
  * was dropped on the way, so that no dropped one can be taken for as new.
@@ -250,15 +290,9 @@ static enum status begin_segment(struct journal_local *local,
     struct arena *arena = arena_open(0);
     size_t active = journal_local_active(local);
     struct error error = {.status = OK};
-    for (size_t i = 0; i < local->side_count; i++) {
-        struct journal_side *side = &local->sides[i];
-        if (!side->is_active || make_segment(side, header, arena, &error) == OK)
-            continue;
-        if (!is_forced) { /* what was made is removed at the next open */
-            arena_close(arena);
-            return error_set(reterr_error, error.status, "%s", error.text);
-        }
-        journal_local_drop(local, side, error.text);
+    if (make_segments(local, header, is_forced, arena, &error) != OK) {
+        arena_close(arena);
+        return error_set(reterr_error, error.status, "%s", error.text);
     }
     for (size_t i = 0; i < local->side_count; i++) {
         struct journal_side *side = &local->sides[i];

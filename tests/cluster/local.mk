@@ -14,8 +14,8 @@ CLUSTER_TESTS += tests/cluster/test_metrics
 EXTRA_DIST += tests/cluster/check_metrics.py
 CLUSTER_TESTS += tests/cluster/test_grpc_python
 EXTRA_DIST += tests/cluster/grpc_client.py
-CLUSTER_TESTS += tests/cluster/test_dfs_kill tests/cluster/test_dfs_faults tests/cluster/test_dfs_repair
-EXTRA_DIST += tests/cluster/drill_namenode.py tests/cluster/kill_at_write.c
+CLUSTER_TESTS += tests/cluster/test_dfs_kill tests/cluster/test_dfs_faults tests/cluster/test_dfs_repair tests/cluster/test_dfs_journals
+EXTRA_DIST += tests/cluster/drill_namenode.py tests/cluster/kill_at_write.c tests/cluster/fail_below.c
 
 CLUSTER_TESTS += tests/cluster/test_mrsubmit
 CLUSTER_TESTS += tests/cluster/test_containers
@@ -31,4 +31,5 @@ EXTRA_DIST += \
 	tests/cluster/jobs/other_version.c \
 	tests/cluster/jobs/wait_for_path.c \
 	tests/cluster/make_text.py
-CLUSTER_TESTS += tests/cluster/test_faults
+CLUSTER_TESTS += tests/cluster/test_faults tests/cluster/test_rot
+EXTRA_DIST += tests/cluster/flip.py
