@@ -137,14 +137,20 @@ enum status shell_journal_open(struct shell *shell, struct error *reterr_error)
     };
     struct journal_report report;
     struct shell_replay replay;
+    struct error why = {.status = OK};
     shell_replay_open(&replay, shell, shell->machine);
     int64_t before_ms = clock_monotonic_ms();
-    enum status status =
-        journal_open(settings->journal_directory, settings->journal_name, &options,
-                     shell_replay_record, &replay, &report, &shell->journal, reterr_error);
+    enum status status = journal_open(settings->journal_directory, settings->journal_name, &options,
+                                      shell_replay_record, &replay, &report, &shell->journal, &why);
     shell_replay_close(&replay);
+    if (status == ERR_CORRUPT)
+        return error_set(
+            reterr_error, status,
+            "%s; what to do: \"Damage\" in docs/checkpoint.md; mradmin journal %s shows "
+            "what is there",
+            why.text, settings->journal_directory);
     if (status != OK)
-        return status;
+        return error_set(reterr_error, status, "%s", why.text);
     log_replay(shell, &report, clock_monotonic_ms() - before_ms);
     struct journal_size size = journal_size_get(shell->journal);
     shell->unsaved_batches = size.log_bytes > 0 ? 1 : 0;

@@ -11,6 +11,8 @@
 #include "mr/core/host.h"
 #include "mr/core/record.h"
 
+#define RUN_MAGIC "MRRUN\x00\x00\x01" /* the last byte is the version */
+
 enum {
     RUN_MAGIC_BYTES = 8,
     RUN_CHUNK_HEAD_BYTES = 12,
@@ -31,6 +33,8 @@ struct run_segment {
 
 /* --- index ------------------------------------------------------------------------------------ */
 
+/* The first RUN_MAGIC_BYTES of a file: ERR_CORRUPT when they are another format's or version's. */
+MUST_USE enum status run_head_parse(struct slice head, struct error *reterr_error);
 /* The last RUN_TRAILER_BYTES of a file say where the index begins and how many partitions it has.
  */
 MUST_USE enum status run_trailer_parse(struct slice trailer,

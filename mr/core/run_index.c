@@ -4,10 +4,19 @@
  */
 #include "mr/core/run.h"
 
+#include <string.h>
+
 #include "lib/base/crc32c.h"
 #include "lib/base/varint.h"
 
 static const char run_trailer_magic[8] = {'M', 'R', 'R', 'U', 'N', 'E', 'N', 'D'};
+
+enum status run_head_parse(struct slice head, struct error *reterr_error)
+{
+    if (head.length != RUN_MAGIC_BYTES || memcmp(head.data, RUN_MAGIC, RUN_MAGIC_BYTES) != 0)
+        return error_set(reterr_error, ERR_CORRUPT, "not a run file of version 1");
+    return OK;
+}
 
 enum status run_trailer_parse(struct slice trailer,
                               uint64_t file_length,

@@ -7,7 +7,6 @@
 #include "lib/base/crc32c.h"
 #include "lib/base/varint.h"
 
-static const uint8_t run_magic[RUN_MAGIC_BYTES] = {'M', 'R', 'R', 'U', 'N', 0, 0, 1};
 static const char run_trailer_magic[8] = {'M', 'R', 'R', 'U', 'N', 'E', 'N', 'D'};
 
 static enum status send(struct run_writer *writer, struct slice bytes, struct error *reterr_error)
@@ -28,7 +27,7 @@ enum status run_writer_open(struct run_writer *writer,
                             struct error *reterr_error)
 {
     *writer = (struct run_writer){.sink = sink};
-    return send(writer, slice_make(run_magic, sizeof(run_magic)), reterr_error);
+    return send(writer, slice_make(RUN_MAGIC, RUN_MAGIC_BYTES), reterr_error);
 }
 
 static enum status flush_chunk(struct run_writer *writer, struct error *reterr_error)

@@ -15,12 +15,17 @@ static enum status find_segment(struct file *file,
                                 struct error *reterr_error)
 {
     uint64_t length = 0;
+    uint8_t head[RUN_MAGIC_BYTES];
     uint8_t trailer[RUN_TRAILER_BYTES];
     uint64_t index_offset = 0;
     uint32_t partitions = 0;
     enum status status = file_length(file, &length, reterr_error);
-    if (status == OK && length < RUN_TRAILER_BYTES)
+    if (status == OK && length < sizeof(head) + sizeof(trailer))
         return error_set(reterr_error, ERR_CORRUPT, "%s: no run file", file_path(file));
+    if (status == OK)
+        status = file_read_exactly(file, 0, head, sizeof(head), reterr_error);
+    if (status == OK)
+        status = run_head_parse(slice_make(head, sizeof(head)), reterr_error);
     if (status == OK)
         status = file_read_exactly(file, length - RUN_TRAILER_BYTES, trailer, sizeof(trailer),
                                    reterr_error);
