@@ -27,9 +27,15 @@ enum {
     DFS_GIVE_UP_MS = 25000, /* a client tries one call for so long */
     DFS_CALL_MS = 5000,
     DFS_LATE_MS = 10000, /* no message is later */
+    DFS_TRASH_KEEP_MS = 15000,
+    DFS_TRASH_ROLL_MS = 7000,
+    DFS_EXIT_REFUSED = 8, /* of a datanode that the namenode does not take */
     DFS_ADMIN_HOST = DFS_NODES_MAX,
     DFS_CLIENT_HOST = DFS_NODES_MAX + 1, /* of the first client that runs beside no datanode */
-    DFS_PATH_MAX = 96
+    DFS_SPARE_HOST = DFS_CLIENT_HOST + DFS_CLIENTS, /* of what should not be there */
+    DFS_PATH_MAX = 96,
+    /* Seed S + DFS_PLAIN_SEEDS is what S was before the features that a plan draws last. */
+    DFS_PLAIN_SEEDS = 1000000000
 };
 
 /* Faults planted by hand; docs/simulation.md says how each is made and what finds it. */
@@ -51,6 +57,19 @@ enum dfs_bug {
     BUG_SYNC_RETRIED,             /* a sync that failed is believed the second time */
     BUG_SEALS_ONE,                /* a writer claims two synced replicas when it has one */
     BUG_DELETE_FORGOTTEN,         /* orders to delete are lost, and believed to be done */
+    BUG_SAFE_MODE_IGNORED,        /* safe mode that was entered by hand stops nothing */
+    BUG_RENEWAL_UNHEARD,          /* who renews its lease loses it all the same */
+    BUG_UNDER_WAY_IS_FREE,        /* a quota does not count blocks that are being written */
+    BUG_TRASH_AGES,               /* after a restart a checkpoint is as old as its name says */
+    BUG_MOVE_DELETES_FIRST,       /* the old replica of a move goes before the new one is there */
+    BUG_MERGE_UNCONFIRMED,        /* a merge that was ordered is believed to be done */
+    BUG_COPY_ADMITTED,            /* a copy of a datanode that runs is taken for it */
+    BUG_STRANGER_ADMITTED,        /* another cluster's datanode is let in */
+    BUG_RACKS_IGNORED,            /* all datanodes seem to be in one rack */
+    BUG_RACKS_OLD,                /* a refresh finds the rack table of the start */
+    BUG_DRAINED_AT_ONCE,          /* a datanode may be switched off as soon as somebody says so */
+    BUG_TAIL_LOST,                /* behind an older checkpoint only the newest records are read */
+    BUG_NEVER_WRITTEN_BACK,       /* what was confirmed from memory stays there */
     BUG_DFS_END
 };
 
@@ -60,11 +79,14 @@ struct disk_block {
     uint8_t bytes[DFS_BLOCK_BYTES];
     uint32_t volume;
     bool is_synced; /* survives a power loss */
+    bool is_cached; /* confirmed from memory, as its file wanted; on its way to the disk */
     bool is_quarantined;
     bool is_unreadable;
 };
 
 struct disk {
+    uint32_t node; /* whose folder it is: an index of dfs_sim.datanodes */
+    uint64_t node_id;
     struct map_u64 *blocks[DFS_VOLUMES]; /* id to struct disk_block */
     bool is_failed[DFS_VOLUMES];         /* until the next start */
     uint64_t cluster_id;
@@ -93,7 +115,10 @@ struct content {
   X(takeovers) X(stale_sessions) X(answered_again) X(safe_mode_refusals) \
   X(files_completed) X(files_abandoned) X(blocks_sealed) X(files_read) X(renames) \
   X(deletes) X(appends) X(concats) X(quota_refusals) X(decommissions) X(denials) \
-  X(corrupt_seen) X(false_alarms) X(unacknowledged) X(copies) X(merges) X(moves)
+  X(corrupt_seen) X(false_alarms) X(unacknowledged) X(copies) X(merges) X(moves) \
+  X(safe_modes_by_hand) X(trash_rolls) X(trash_expiries) X(folders_copied) X(copies_won) \
+  X(strangers) X(old_disks) X(refused) X(rack_outages) X(rack_moves) X(switched_off) \
+  X(older_checkpoints) X(unsynced_files) X(unsynced_lost)
 
 /* clang-format on */
 
@@ -119,6 +144,15 @@ struct dfs_plan {
     uint32_t zombie_ppm; /* of writes: the writer is paused beyond its lease */
     uint32_t death_ppm;
     uint32_t flip_ppm; /* of transfers: a bit flips on the way */
+    /* Features: most seeds have few of them. */
+    uint32_t identity_weight; /* copied, foreign and old disks */
+    uint32_t rack_weight;     /* a rack that is gone for a while, a datanode that moves */
+    uint32_t safe_weight;     /* safe mode by hand */
+    bool has_trash;
+    bool has_rack_table;
+    bool retires;            /* who is decommissioned is switched off for good */
+    uint32_t replicated_ppm; /* of files: they need not be synced */
+    uint32_t rotten_ppm;     /* of the namenode's starts: its newest checkpoint is */
 };
 
 struct dfs_sim {
@@ -139,11 +173,25 @@ struct dfs_sim {
     int64_t healthy_ms;      /* when it said so */
     uint32_t destroyed_node; /* whose disk; DFS_NODES_MAX: none */
     int64_t namenode_up_ms;
-    uint64_t moved_blocks;            /* by the balancer, in this life of the namenode */
-    bool is_served[DFS_NODES_MAX];    /* in peace: the namenode has it in service */
-    uint64_t sessions[DFS_NODES_MAX]; /* of the datanodes, as registered last */
-    struct map_u64 *seen_blocks;      /* reported in this life of the namenode: id to the sim */
-    struct dfs_planted *planted;      /* dfs_bugs.c */
+    uint64_t moved_blocks;             /* by the balancer, in this life of the namenode */
+    bool is_served[DFS_NODES_MAX];     /* in peace: the namenode has it in service */
+    uint64_t sessions[DFS_NODES_MAX];  /* of the datanodes, as registered last */
+    struct map_u64 *seen_blocks;       /* reported in this life of the namenode: id to the sim */
+    uint32_t racks[DFS_NODES_MAX + 1]; /* where each datanode is; the last: a stranger */
+    uint64_t rack_version;             /* grows when one moves */
+    bool is_refreshed;                 /* the namenode has read where */
+    bool is_safe_left;                 /* in peace: it is not in safe mode by hand */
+    int64_t served_ms[DFS_NODES_MAX];  /* of the last order that may put it back in service */
+    bool is_left_by_hand;              /* safe mode, in this life of the namenode */
+    bool is_power_loss;                /* while crashes are struck: they lose caches for certain */
+    struct process *asker;             /* in the end */
+    struct process *copy;              /* of a datanode's folder; NULL: none was made */
+    struct process *stranger;          /* another cluster's datanode */
+    struct disk *backup;               /* an older image of a datanode's disks */
+    struct map_u64 *power_lost; /* block id to the sim: a cached replica went with its node */
+    struct dfs_rules *rules;    /* dfs_rules.c */
+    struct dfs_checkpoints *checkpoints; /* dfs_journal.c */
+    struct dfs_planted *planted;         /* dfs_bugs.c */
 };
 
 /* Runs one seed; false when it failed, and then world->failure says why. */
@@ -154,7 +202,6 @@ void dfs_nodes_start(struct world *world);
 void dfs_nodes_free(struct world *world);
 void dfs_namenode_restart(struct world *world, struct process *process);
 void dfs_datanode_restart(struct world *world, struct process *process);
-void dfs_checkpoint(struct world *world);
 struct disk *dfs_disk(const struct process *datanode);
 uint64_t dfs_node_id(const struct process *datanode);
 struct process *dfs_node_by_id(const struct world *world, uint64_t node_id);
@@ -176,6 +223,25 @@ void disk_drop(struct disk *disk, uint32_t volume, uint64_t block_id);
 /* Good and synced replicas on nodes that are up or may come back. */
 size_t dfs_good_replicas(const struct world *world, const struct model_block *block);
 
+/* The same, on any disk or in memory, ones that have failed included; of others than except. */
+size_t dfs_held_replicas(const struct world *world,
+                         const struct model_block *block,
+                         const struct process *except);
+struct process *dfs_datanode_new(
+    struct world *world, uint32_t number, uint32_t host, uint32_t node, uint64_t node_id);
+void dfs_disk_clear(struct disk *disk);
+void dfs_disk_free(struct disk *disk);
+/* In the namenode's words; struct rack table text on the namenode's disk. */
+struct slice dfs_rack_table(struct world *world, bool is_first);
+
+/* dfs_journal.c: the namenode's records, its checkpoints, and one that rots. */
+void dfs_journal_open(struct world *world);
+void dfs_journal_close(struct world *world);
+/* Replaces the journal by a snapshot of the running machine; the one before is kept. */
+void dfs_checkpoint(struct world *world);
+/* Before the namenode starts: what it will find. */
+void dfs_journal_find(struct world *world);
+
 /* dfs_data.c: blocks from clients and datanodes to datanodes, and back. */
 typedef void dfs_sent_function(struct world *world,
                                struct process *sender,
@@ -192,6 +258,7 @@ void dfs_send(struct world *world,
               const uint8_t *bytes,
               const struct endpoint *targets,
               size_t targets_count,
+              enum dfs_durability durability,
               dfs_sent_function *done,
               uint64_t tag);
 void dfs_answer_receive(struct world *world,
@@ -234,6 +301,29 @@ void dfs_watch_acknowledged(struct world *world,
                             uint64_t request_id,
                             enum method method);
 
+/* dfs_rules.c: what holds between the namenode's steps and what is on the disks. */
+void dfs_rules_open(struct world *world);
+void dfs_rules_close(struct world *world);
+void dfs_rules_restarted(struct world *world);
+/* Before and after the model has taken the step. */
+void dfs_rules_before(struct world *world,
+                      const struct event *event,
+                      const struct actions *actions);
+void dfs_rules_after(struct world *world, const struct event *event, const struct actions *actions);
+/* I2: enough of the nodes named have the block, except for what was destroyed. */
+void dfs_rules_sealed(struct world *world, const struct dfs_seal_block_request *request);
+void dfs_rules_merged(struct world *world, const struct model_block *merged);
+const struct model_block *dfs_sealed_block(const struct world *world, uint64_t block_id);
+
+/* dfs_identity.c: datanodes that are not who they say. */
+void dfs_fault_identity(struct world *world);
+/* Whether a copied folder and its original are still both running. */
+bool dfs_identity_is_open(const struct world *world);
+/* The namenode knows this process as the datanode from now on. */
+void dfs_identity_registered(struct world *world, struct slice address, uint64_t node_id);
+void dfs_identity_peace(struct world *world);
+void dfs_identity_free(struct world *world);
+
 /* dfs_bugs.c: what planted bugs do to events on their way in and to actions on their way out. */
 void dfs_bugs_open(struct world *world);
 void dfs_bugs_close(struct world *world);
@@ -258,18 +348,41 @@ void dfs_clients_check(struct world *world,
                        uint64_t client_id,
                        uint64_t written_id,
                        uint64_t file_id);
-/* A datanode goes out of service, or comes back; in peace all do until the namenode has said OK. */
-void dfs_admin_serve(struct world *world, uint32_t node, enum dfs_datanode_admin_action action);
+/* path: DFS_PATH_MAX bytes; the root's is empty. */
+void dfs_path_of(const struct model_node *node, char *path);
 bool dfs_clients_are_idle(const struct world *world);
 void dfs_clients_free(struct world *world);
 
+/* dfs_admin.c */
+void dfs_admin_start(struct world *world);
+/* A datanode goes out of service, or comes back; in peace all do until the namenode has said OK. */
+void dfs_admin_serve(struct world *world, uint32_t node, enum dfs_datanode_admin_action action);
+void dfs_admin_safe_mode(struct world *world, enum dfs_safe_mode_action action);
+void dfs_admin_refresh(struct world *world);
+bool dfs_admin_is_done(const struct world *world);
+
 /* dfs_faults.c */
+bool dfs_may_destroy(struct world *world);
+/* Notes that what is on node's disks is no promise for a while. */
+void dfs_destroyed(struct world *world, uint32_t node);
+void dfs_crash(struct world *world, struct process *process, int64_t down_ms);
+int64_t dfs_draw_down_ms(struct world *world);
+size_t dfs_count_gone(const struct world *world);
 void dfs_plan_draw(struct world *world);
 void dfs_faults_run(struct world *world);
 void dfs_peace(struct world *world);
 
 /* dfs_verify.c */
 void dfs_verify(struct world *world);
+/* Asks the namenode and waits; NULL: *ret_status says why not. The answer is the sim's until the
+ * end. */
+const void *dfs_ask(struct world *world,
+                    enum method method,
+                    const void *message,
+                    enum status *ret_status);
+
+/* dfs_fsck.c: I12, what the namenode says of every file, block and datanode against the disks. */
+void dfs_fsck(struct world *world);
 void dfs_run_until(struct world *world, int64_t until_ms);
 
 #endif

@@ -74,6 +74,33 @@ static struct event request_of_nobody(const struct event *event,
     return made;
 }
 
+/* One of the merges that were only ordered is reported in the name of its datanode. */
+static bool report_merge(struct world *world,
+                         const struct event *event,
+                         struct event *ret_before,
+                         struct arena *arena)
+{
+    struct dfs_planted *planted = world->dfs->planted;
+    for (size_t i = 0; i < world->dfs->plan.nodes; i++) {
+        size_t cursor = 0;
+        uint64_t block_id;
+        void *value;
+        if (!map_u64_next(planted->blocks[i], &cursor, &block_id, &value))
+            continue;
+        struct dfs_block_info *info = ARENA_NEW(arena, struct dfs_block_info);
+        struct dfs_block_changes_request *made = ARENA_NEW(arena, struct dfs_block_changes_request);
+        *info = *(const struct dfs_block_info *)value;
+        mem_free(map_u64_remove(planted->blocks[i], block_id));
+        *made = (struct dfs_block_changes_request){.node_id = dfs_node_id(world->dfs->datanodes[i]),
+                                                   .session = planted->sessions[i],
+                                                   .received = info,
+                                                   .received_count = 1};
+        *ret_before = request_of_nobody(event, METHOD_DATANODE_TRACKER_BLOCK_CHANGES, made);
+        return true;
+    }
+    return false;
+}
+
 bool dfs_bugs_event_before(struct world *world,
                            const struct event *event,
                            struct event *ret_before,
@@ -91,6 +118,8 @@ bool dfs_bugs_event_before(struct world *world,
         *ret_before = request_of_nobody(event, METHOD_NAMENODE_DELETE, made);
         return true;
     }
+    if (is_planted(world, BUG_MERGE_UNCONFIRMED) && event->kind == EVENT_TICK)
+        return report_merge(world, event, ret_before, arena);
     size_t count = map_u64_count(sim->model->leases);
     if (is_planted(world, BUG_LEASE_ENDLESS) && event->kind == EVENT_TICK && count > 0) {
         uint64_t client_id = 0;
@@ -109,7 +138,7 @@ bool dfs_bugs_event_before(struct world *world,
 static size_t index_of(const struct world *world, uint64_t node_id)
 {
     const struct process *node = dfs_node_by_id(world, node_id);
-    return node ? node->number : 0;
+    return node ? dfs_disk(node)->node : 0;
 }
 
 static uint64_t current_session(const struct world *world, uint64_t node_id, uint64_t session)
@@ -188,9 +217,47 @@ static void alter_changes(struct world *world, struct event *event, struct arena
     event->message = changes;
 }
 
+/* Calls that a planted bug has the namenode see otherwise than they were made. */
+static void alter_call(const struct world *world, struct event *event, struct arena *arena)
+{
+    if (is_planted(world, BUG_SAFE_MODE_IGNORED) &&
+        is_request(event, METHOD_NAMENODE_SET_SAFE_MODE)) {
+        event->message = ARENA_NEW(arena, struct dfs_set_safe_mode_request); /* GET */
+    } else if (is_planted(world, BUG_RENEWAL_UNHEARD) &&
+               is_request(event, METHOD_NAMENODE_RENEW_LEASE)) {
+        event->message = ARENA_NEW(arena, struct dfs_renew_lease_request); /* of nobody */
+    } else if (is_planted(world, BUG_UNDER_WAY_IS_FREE) &&
+               is_request(event, METHOD_NAMENODE_ADD_BLOCK)) {
+        struct dfs_add_block_request *request = ARENA_NEW(arena, struct dfs_add_block_request);
+        *request = *(const struct dfs_add_block_request *)event->message;
+        request->length = request->length > 1 ? 1 : request->length;
+        event->message = request;
+    }
+}
+
+static void alter_registration(const struct world *world, struct event *event, struct arena *arena)
+{
+    struct dfs_register_datanode_request *request =
+        ARENA_NEW(arena, struct dfs_register_datanode_request);
+    *request = *(const struct dfs_register_datanode_request *)event->message;
+    const struct process *datanode = dfs_node_by_id(world, request->node.node_id);
+    if (is_planted(world, BUG_RACKS_IGNORED))
+        request->node.rack = slice_from_string("/rack0");
+    if (is_planted(world, BUG_STRANGER_ADMITTED))
+        request->cluster_id = 0;
+    if (is_planted(world, BUG_COPY_ADMITTED) && datanode && datanode->is_up) {
+        request->incarnation = dfs_disk(datanode)->incarnation;
+        request->node.http_address = datanode->address;
+    }
+    event->message = request;
+}
+
 void dfs_bugs_event(struct world *world, struct event *event, struct arena *arena)
 {
     struct dfs_planted *planted = world->dfs->planted;
+    alter_call(world, event, arena);
+    if (is_request(event, METHOD_DATANODE_TRACKER_REGISTER_DATANODE))
+        alter_registration(world, event, arena);
     if (is_planted(world, BUG_LEASE_ON_WALL)) {
         int64_t ahead_ms = world->dfs->namenode->wall_offset_ms;
         if (planted->shift_ms < ahead_ms)
@@ -235,6 +302,21 @@ static void delete_everywhere(struct world *world, uint64_t block_id)
     }
 }
 
+/* Each target will be said to have the new block. */
+static void note_merge(struct world *world, const struct dfs_datanode_command *command)
+{
+    for (size_t i = 0; i < command->targets_count; i++) {
+        const struct process *node = dfs_node_by_id(world, command->targets[i].node_id);
+        struct dfs_block_info *info = MEM_NEW(struct dfs_block_info);
+        *info = command->block;
+        if (node)
+            mem_free(map_u64_put(world->dfs->planted->blocks[dfs_disk(node)->node], info->block_id,
+                                 info));
+        else
+            mem_free(info);
+    }
+}
+
 static void alter_commands(struct world *world,
                            const struct process *node,
                            struct action *action,
@@ -243,8 +325,8 @@ static void alter_commands(struct world *world,
     const struct dfs_datanode_heartbeat_response *response = action->message;
     struct dfs_datanode_heartbeat_response *altered =
         ARENA_NEW(arena, struct dfs_datanode_heartbeat_response);
-    struct dfs_datanode_command *commands =
-        ARENA_ARRAY(arena, struct dfs_datanode_command, response->commands_count + COMMANDS_MAX);
+    struct dfs_datanode_command *commands = ARENA_ARRAY(
+        arena, struct dfs_datanode_command, 2 * response->commands_count + COMMANDS_MAX);
     altered->commands = commands;
     for (size_t i = 0; i < response->commands_count; i++) {
         const struct dfs_datanode_command *command = &response->commands[i];
@@ -252,11 +334,16 @@ static void alter_commands(struct world *world,
         if (is_deletion && is_planted(world, BUG_DELETE_FORGOTTEN))
             continue;
         commands[altered->commands_count++] = *command;
+        if (command->kind == DATANODE_MERGE_BLOCKS && is_planted(world, BUG_MERGE_UNCONFIRMED))
+            note_merge(world, command);
+        if (command->kind == DATANODE_COPY_BLOCK && is_planted(world, BUG_MOVE_DELETES_FIRST))
+            commands[altered->commands_count++] = (struct dfs_datanode_command){
+                .kind = DATANODE_DELETE_BLOCK, .block = {.block_id = command->block.block_id}};
         if (is_deletion && is_planted(world, BUG_TRIMS_ALL) &&
             is_wanted(world, command->block.block_id))
             delete_everywhere(world, command->block.block_id);
     }
-    struct map_u64 *more = world->dfs->planted->blocks[node->number];
+    struct map_u64 *more = world->dfs->planted->blocks[dfs_disk(node)->node];
     size_t cursor = 0;
     uint64_t block_id;
     void *value;
@@ -288,6 +375,30 @@ static void let_zombie_in(const struct world *world,
     action->message = ARENA_NEW(arena, uint64_t); /* an empty response */
 }
 
+/* The answer says what was asked for; the machine has heard nothing of it. */
+static void pretend_safe(const struct event *event, struct action *action, struct arena *arena)
+{
+    const struct dfs_set_safe_mode_request *request = event->message;
+    struct dfs_set_safe_mode_response *response =
+        ARENA_NEW(arena, struct dfs_set_safe_mode_response);
+    if (request->action != SAFE_MODE_ENTER)
+        return;
+    *response = *(const struct dfs_set_safe_mode_response *)action->message;
+    response->in_safe_mode = true;
+    response->is_manual = true;
+    response->reason = slice_from_string("somebody wants it");
+    action->message = response;
+}
+
+static void end_service(struct action *action, struct arena *arena)
+{
+    struct journal_datanode_put *record = ARENA_NEW(arena, struct journal_datanode_put);
+    *record = *(const struct journal_datanode_put *)action->message;
+    if (record->admin_state == ADMIN_DECOMMISSIONING)
+        record->admin_state = ADMIN_DECOMMISSIONED;
+    action->message = record;
+}
+
 static void note_session(struct world *world, const struct event *event, const void *message)
 {
     const struct dfs_register_datanode_request *request = event->message;
@@ -300,6 +411,12 @@ void dfs_bugs_actions(struct world *world, const struct event *event, struct act
     struct dfs_planted *planted = world->dfs->planted;
     for (size_t i = 0; i < actions->count; i++) {
         struct action *action = &actions->items[i];
+        if (is_planted(world, BUG_SAFE_MODE_IGNORED) && action->kind == ACTION_REPLY &&
+            action->call == event->call && is_request(event, METHOD_NAMENODE_SET_SAFE_MODE))
+            pretend_safe(event, action, actions->arena);
+        if (is_planted(world, BUG_DRAINED_AT_ONCE) && action->kind == ACTION_JOURNAL &&
+            action->type == &journal_datanode_put_type)
+            end_service(action, actions->arena);
         if (action->kind == ACTION_FAIL && is_planted(world, BUG_ZOMBIE_SEALS))
             let_zombie_in(world, event, action, actions->arena);
         if (action->kind != ACTION_REPLY && action->kind != ACTION_FAIL)

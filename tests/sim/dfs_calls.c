@@ -300,18 +300,43 @@ static void do_look(struct world *world, struct process *process, const char *pa
     }
 }
 
+void dfs_call_trash(struct world *world, struct process *process, const char *path)
+{
+    static const char *const trashes[] = {"/user/alice/.Trash/Current", "/user/bob/.Trash/Current",
+                                          "/user/alice/.Trash/Current", "/user/bob/.Trash/Current",
+                                          "/user/alice/.Trash",         "/user/bob"};
+    struct client *client = dfs_client_of(process);
+    struct slice trash = slice_from_string(trashes[rng_below(&world->rng, 6)]);
+    if (rng_chance(&world->rng, 300000)) {
+        struct dfs_mkdirs_request request = {.client_id = client->client_id,
+                                             .request_id = client->next_request_id++,
+                                             .path = trash,
+                                             .permission = 0777,
+                                             .create_parents = true};
+        dfs_client_call(world, process, METHOD_NAMENODE_MKDIRS, request.request_id, &request);
+        return;
+    }
+    struct dfs_rename_request request = {.client_id = client->client_id,
+                                         .request_id = client->next_request_id++,
+                                         .source = slice_from_string(path),
+                                         .destination = trash};
+    dfs_client_call(world, process, METHOD_NAMENODE_RENAME, request.request_id, &request);
+}
+
 /* The first client makes folders in which others may work: open to all, sticky, and one's own. */
 void dfs_call_setup(struct world *world, struct process *process)
 {
     struct client *client = dfs_client_of(process);
     uint32_t left = --client->setup;
-    static const char *const paths[] = {"/d0", "/d1", "/d2"};
-    static const uint32_t permissions[] = {0777, 01777, 0755};
+    static const char *const paths[] = {"/d0", "/d1", "/d2", "/user/alice/.Trash/Current",
+                                        "/user/bob/.Trash/Current"};
+    static const uint32_t permissions[] = {0777, 01777, 0755, 0777, 0777};
     struct dfs_mkdirs_request request = {
         .client_id = client->client_id,
         .request_id = client->next_request_id++,
         .path = slice_from_string(paths[left]),
         .permission = permissions[left],
+        .create_parents = left >= 3,
     };
     dfs_client_call(world, process, METHOD_NAMENODE_MKDIRS, request.request_id, &request);
 }

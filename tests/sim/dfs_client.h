@@ -101,6 +101,8 @@ void dfs_get_answered(struct world *world,
                       const void *message);
 /* Any call but those of writing a file; the answer needs no care. */
 void dfs_call_any(struct world *world, struct process *process, const char *path);
+/* Puts path into somebody's trash, or makes it again. */
+void dfs_call_trash(struct world *world, struct process *process, const char *path);
 void dfs_call_setup(struct world *world, struct process *process);
 
 #endif

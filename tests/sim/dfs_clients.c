@@ -1,7 +1,7 @@
 /*
  * dfs_clients.c - clients that do anything: write, read, move, delete, look. Each does one thing
  * after the other, repeats a call that got no answer with the same request id, and gives up after a
- * while. The admin asks how the cluster is, and takes datanodes out of service and back.
+ * while.
  */
 #include <stdio.h>
 #include <string.h>
@@ -71,13 +71,13 @@ void dfs_client_random_path(struct world *world, char *path)
             (size_t)snprintf(path + at, DFS_PATH_MAX - at, "/%s", names[rng_below(&world->rng, 5)]);
 }
 
-static void path_of(const struct model_node *node, char *path)
+void dfs_path_of(const struct model_node *node, char *path)
 {
     if (!node->parent) {
         path[0] = '\0';
         return;
     }
-    path_of(node->parent, path);
+    dfs_path_of(node->parent, path);
     size_t at = strlen(path);
     (void)snprintf(path + at, DFS_PATH_MAX - at, "/%s", node->name);
 }
@@ -93,7 +93,7 @@ void dfs_client_likely_path(struct world *world, char *path, enum dfs_file_kind 
     for (const struct model_node *node = model_walk(model, NULL); node;
          node = model_walk(model, node)) {
         if (node->kind == kind && node->parent && rng_below(&world->rng, ++count) == 0)
-            path_of(node, path);
+            dfs_path_of(node, path);
     }
 }
 
@@ -116,6 +116,10 @@ static void client_next(struct world *world, struct process *process, uint64_t t
     char path[DFS_PATH_MAX];
     dfs_client_likely_path(world, path,
                            rng_chance(&world->rng, 800000) ? FILE_REGULAR : FILE_DIRECTORY);
+    if (world->dfs->plan.has_trash && rng_chance(&world->rng, 200000)) {
+        dfs_call_trash(world, process, path);
+        return;
+    }
     uint64_t draw = rng_below(&world->rng, 18);
     if (draw < 8)
         dfs_call_any(world, process, path);
@@ -194,56 +198,6 @@ static void client_crashed(struct world *world, struct process *process)
                process->number);
 }
 
-/* Tags of the admin's calls: a datanode's number to serve it, or beyond. */
-static void admin_answered(struct world *world,
-                           struct process *process,
-                           uint64_t tag,
-                           enum method method,
-                           enum status status,
-                           const void *message)
-{
-    (void)process;
-    if (method == METHOD_NAMENODE_SET_DATANODE_ADMIN) {
-        if (tag < DFS_NODES_MAX)
-            world->dfs->is_served[tag] = status == OK || status == ERR_NOT_FOUND;
-        world->dfs->counters.decommissions += status == OK;
-        return;
-    }
-    if (method == METHOD_NAMENODE_SET_BALANCER)
-        return;
-    const struct dfs_cluster_status_response *response = message;
-    world->dfs->is_healthy = status == OK && !response->in_safe_mode &&
-                             response->under_replicated_count == 0 && response->missing_count == 0;
-    if (world->dfs->is_healthy)
-        world->dfs->healthy_ms = world->now_ms;
-}
-
-void dfs_admin_serve(struct world *world, uint32_t node, enum dfs_datanode_admin_action action)
-{
-    struct dfs_set_datanode_admin_request request = {
-        .node_id = dfs_node_id(world->dfs->datanodes[node]), .action = action};
-    world_trace(world, "dn%u: %s", node, dfs_datanode_admin_action_name(action));
-    uint64_t tag = world->dfs->is_peace ? node : UINT64_MAX;
-    world_call(world, world->dfs->admin, tag, world->dfs->namenode->address,
-               METHOD_NAMENODE_SET_DATANODE_ADMIN, &request, 1500);
-}
-
-static void admin_asks(struct world *world, struct process *process, uint64_t tag)
-{
-    /* Not at once: an older order may still be on its way. */
-    bool may_serve = world->dfs->is_peace && world->now_ms >= world->dfs->peace_ms + DFS_LATE_MS;
-    for (uint32_t i = 0; may_serve && i < world->dfs->plan.nodes; i++)
-        if (!world->dfs->is_served[i])
-            dfs_admin_serve(world, i, DATANODE_SERVE);
-    struct dfs_set_balancer_request balancer = {0}; /* asks */
-    world_call(world, process, UINT64_MAX, world->dfs->namenode->address,
-               METHOD_NAMENODE_SET_BALANCER, &balancer, 1500);
-    struct dfs_cluster_status_request request = {0};
-    world_call(world, process, DFS_NODES_MAX + tag, world->dfs->namenode->address,
-               METHOD_NAMENODE_CLUSTER_STATUS, &request, 1500);
-    world_wake(world, process, 2000, admin_asks, tag + 1);
-}
-
 void dfs_clients_start(struct world *world)
 {
     static const char *const users[DFS_CLIENTS] = {"millrace", "alice", "bob", "alice"};
@@ -253,11 +207,7 @@ void dfs_clients_start(struct world *world)
         {(const uint8_t *)"bob",   3}
     };
     struct dfs_sim *sim = world->dfs;
-    sim->admin =
-        world_process_add(world, PROCESS_CLIENT, 90, DFS_ADMIN_HOST, slice_from_string("millrace"));
-    sim->admin->is_up = true;
-    sim->admin->on_answer = admin_answered;
-    world_wake(world, sim->admin, 2000, admin_asks, 0);
+    dfs_admin_start(world);
     for (uint32_t i = 0; i < DFS_CLIENTS; i++) {
         uint32_t host = i < 2 ? i : DFS_CLIENT_HOST + i;
         struct process *process =
@@ -265,7 +215,7 @@ void dfs_clients_start(struct world *world)
         struct client *client = MEM_NEW(struct client);
         client->client_id = i + 1;
         client->arena = arena_open(0);
-        client->setup = i == 0 ? 3 : 0;
+        client->setup = i > 0 ? 0 : sim->plan.has_trash ? 5 : 3;
         process->state = client;
         process->groups = i == 0 ? NULL : i == 2 ? &groups[1] : &groups[0];
         process->groups_count = i == 0 ? 0 : 2;
@@ -280,9 +230,6 @@ bool dfs_clients_are_idle(const struct world *world)
 {
     for (size_t i = 0; i < DFS_CLIENTS; i++)
         if (!dfs_client_of(world->dfs->clients[i])->is_idle)
-            return false;
-    for (uint32_t i = 0; i < world->dfs->plan.nodes; i++)
-        if (!world->dfs->is_served[i])
             return false;
     return true;
 }

@@ -23,6 +23,7 @@ struct sending {
     uint64_t sender_life;
     struct dfs_block_info block;
     uint8_t bytes[DFS_BLOCK_BYTES];
+    enum dfs_durability durability;
     size_t remaining;
     uint64_t synced[DFS_NODES_MAX];
     size_t synced_count;
@@ -127,7 +128,7 @@ static void on_synced(struct world *world, struct process *datanode, uint64_t nu
     if (disk->fails_next_sync) {
         disk->fails_next_sync = false;
         world->dfs->counters.syncs_failed++;
-        world_trace(world, "a sync fails on dn%u", datanode->number);
+        world_trace(world, "a sync fails on dn%u", disk->node);
         if (world->bug == (enum world_bug)BUG_SYNC_RETRIED) {
             /* The page is clean after the failed sync: the next one says OK and writes nothing. */
             tell_received(world, datanode, transfer, OK, false);
@@ -145,13 +146,28 @@ static void on_synced(struct world *world, struct process *datanode, uint64_t nu
     tell_received(world, datanode, transfer, block ? OK : ERR_IO, false);
 }
 
-/* The planted bug: the writer was told long ago. */
+/* The writer was told long ago: its file wanted no more, or a bug is planted. */
 static void on_synced_late(struct world *world, struct process *datanode, uint64_t block_id)
 {
     (void)world;
     struct disk_block *block = disk_find(dfs_disk(datanode), block_id);
-    if (block)
+    if (block) {
         block->is_synced = true;
+        block->is_cached = false;
+    }
+}
+
+/* In memory is enough; the system writes it back when it likes. */
+static void keep_in_memory(struct world *world,
+                           struct process *datanode,
+                           struct transfer *transfer,
+                           struct disk_block *block)
+{
+    int64_t delay_ms = 500 + (int64_t)rng_below(&world->rng, 3000);
+    block->is_cached = true;
+    if (world->bug != (enum world_bug)BUG_NEVER_WRITTEN_BACK)
+        world_wake(world, datanode, delay_ms, on_synced_late, block->info.block_id);
+    tell_received(world, datanode, transfer, OK, false);
 }
 
 static void on_written(struct world *world, struct process *datanode, uint64_t number)
@@ -177,6 +193,10 @@ static void on_written(struct world *world, struct process *datanode, uint64_t n
         return;
     }
     disk_put(disk, block);
+    if (sending->durability == DURABILITY_REPLICATED) {
+        keep_in_memory(world, datanode, transfer, block);
+        return;
+    }
     transfer->phase = TRANSFER_SYNCING;
     if (world->bug == (enum world_bug)BUG_ACK_BEFORE_SYNC) {
         world_wake(world, datanode, 500 + disk_delay(world, datanode), on_synced_late,
@@ -242,6 +262,7 @@ void dfs_send(struct world *world,
               const uint8_t *bytes,
               const struct endpoint *targets,
               size_t targets_count,
+              enum dfs_durability durability,
               dfs_sent_function *done,
               uint64_t tag)
 {
@@ -250,6 +271,7 @@ void dfs_send(struct world *world,
     *sending = (struct sending){.sender = sender,
                                 .sender_life = sender->life,
                                 .block = *block,
+                                .durability = durability,
                                 .remaining = targets_count + 1,
                                 .done = done,
                                 .tag = tag};
@@ -397,7 +419,7 @@ static void merge_now(struct world *world, struct process *datanode, uint64_t nu
                     crc32c_update(0, bytes, (size_t)length) == command->block.crc32c;
     if (status == OK && is_right)
         dfs_send(world, datanode, &command->block, bytes, command->targets, command->targets_count,
-                 merged, tag);
+                 DURABILITY_SYNCED, merged, tag);
     else
         world_effect_done(world, datanode, 1, tag, DATANODE_EFFECT_MERGE_BLOCKS,
                           status == OK ? ERR_CORRUPT : status, &bad, sizeof bad);

@@ -4,7 +4,6 @@
  */
 #include <string.h>
 
-#include "lib/base/mem.h"
 #include "tests/sim/dfs.h"
 
 enum {
@@ -23,9 +22,32 @@ static uint32_t weight(struct world *world)
     return rng_chance(&world->rng, 450000) ? 0 : 1 + below(world, 3);
 }
 
+/* Two of three seeds do without a feature. */
+static uint32_t feature(struct world *world)
+{
+    return rng_chance(&world->rng, 650000) ? 0 : 1 + below(world, 3);
+}
+
+/* What came later is drawn last, and not at all for a plain seed: that stays what it was. */
+static void draw_features(struct world *world)
+{
+    struct dfs_plan *plan = &world->dfs->plan;
+    plan->identity_weight = feature(world);
+    plan->rack_weight = feature(world);
+    plan->safe_weight = feature(world);
+    plan->has_trash = feature(world) > 0;
+    plan->has_rack_table = feature(world) > 0;
+    plan->retires = feature(world) > 0;
+    plan->replicated_ppm = feature(world) * 150000;
+    plan->rotten_ppm = feature(world) * 150000;
+}
+
 void dfs_plan_draw(struct world *world)
 {
     struct dfs_plan *plan = &world->dfs->plan;
+    bool is_plain = world->seed >= DFS_PLAIN_SEEDS;
+    if (is_plain)
+        world->rng = rng_seed(world->seed - DFS_PLAIN_SEEDS);
     plan->nodes = 5 + below(world, DFS_NODES_MAX - 4);
     plan->racks = 2 + below(world, 2);
     plan->crash_weight = weight(world);
@@ -48,9 +70,11 @@ void dfs_plan_draw(struct world *world)
         .slow_ms = 1 + (int64_t)below(world, 4000),
         .crash_step_ppm = weight(world) * below(world, 1500),
     };
+    if (!is_plain)
+        draw_features(world);
 }
 
-static int64_t draw_down_ms(struct world *world)
+int64_t dfs_draw_down_ms(struct world *world)
 {
     return 50 + (int64_t)below(world, rng_chance(&world->rng, 500000) ? 500 : 20000);
 }
@@ -69,9 +93,9 @@ static void comes_back(struct world *world, struct process *admin, uint64_t numb
     back(world, number < DFS_NODES_MAX ? world->dfs->datanodes[number] : world->dfs->namenode);
 }
 
-static void crash(struct world *world, struct process *process, int64_t down_ms)
+void dfs_crash(struct world *world, struct process *process, int64_t down_ms)
 {
-    uint64_t number = process == world->dfs->namenode ? DFS_NODES_MAX : process->number;
+    uint64_t number = process == world->dfs->namenode ? DFS_NODES_MAX : dfs_disk(process)->node;
     world_process_crash(world, process);
     world_wake(world, world->dfs->admin, down_ms, comes_back, number);
 }
@@ -83,7 +107,7 @@ static struct process *any_node(struct world *world)
 
 static void fault_crash(struct world *world)
 {
-    crash(world, any_node(world), draw_down_ms(world));
+    dfs_crash(world, any_node(world), dfs_draw_down_ms(world));
 }
 
 static void fault_namenode(struct world *world)
@@ -91,16 +115,18 @@ static void fault_namenode(struct world *world)
     if (rng_chance(&world->rng, 300000))
         dfs_checkpoint(world);
     else
-        crash(world, world->dfs->namenode, draw_down_ms(world) / 2);
+        dfs_crash(world, world->dfs->namenode, dfs_draw_down_ms(world) / 2);
 }
 
 /* The lights go out: everybody is gone at once, with all that was not synced. */
 static void fault_power(struct world *world)
 {
     world->dfs->counters.power_losses++;
+    world->dfs->is_power_loss = true;
     for (uint32_t i = 0; i < world->dfs->plan.nodes; i++)
-        crash(world, world->dfs->datanodes[i], 50 + (int64_t)below(world, 4000));
-    crash(world, world->dfs->namenode, 50 + (int64_t)below(world, 4000));
+        dfs_crash(world, world->dfs->datanodes[i], 50 + (int64_t)below(world, 4000));
+    dfs_crash(world, world->dfs->namenode, 50 + (int64_t)below(world, 4000));
+    world->dfs->is_power_loss = false;
 }
 
 /* --- network
@@ -186,14 +212,14 @@ static void fault_disk(struct world *world)
     case 0:
         disk->full_until_ms = world->now_ms + (int64_t)below(world, 10000);
         world->dfs->counters.full_disks++;
-        world_trace(world, "dn%u is full", datanode->number);
+        world_trace(world, "dn%u is full", disk->node);
         return;
     case 1:
         disk->fails_next_sync = true;
         return;
     default:
         disk->slow_ms = disk->slow_ms > 0 ? 0 : 200 + (int64_t)below(world, 2000);
-        world_trace(world, "dn%u is %s", datanode->number, disk->slow_ms > 0 ? "slow" : "well");
+        world_trace(world, "dn%u is %s", disk->node, disk->slow_ms > 0 ? "slow" : "well");
         return;
     }
 }
@@ -217,9 +243,11 @@ static bool has_hidden_rot(const struct world *world)
  * once repaired, again: so one node's disk may be struck at a time, and the next only when the
  * namenode has had the time to see it and says that all is well.
  */
-static bool may_destroy(struct world *world)
+bool dfs_may_destroy(struct world *world)
 {
     struct dfs_sim *sim = world->dfs;
+    if (dfs_identity_is_open(world))
+        return false;
     if (sim->destroyed_node == DFS_NODES_MAX)
         return !has_hidden_rot(world);
     bool is_healed = world->now_ms - sim->destroyed_ms >= DESTROY_PAUSE_MS && sim->is_healthy &&
@@ -250,24 +278,19 @@ static void rot_one(struct world *world, struct process *datanode)
         block->bytes[rng_below(&world->rng, block->info.length)] ^= bit;
     world->dfs->counters.rots++;
     world_trace(world, "block %llu rots on dn%u", (unsigned long long)block->info.block_id,
-                datanode->number);
+                disk->node);
 }
 
 static void wipe(struct world *world, struct process *datanode)
 {
     struct disk *disk = dfs_disk(datanode);
-    struct disk_cursor cursor = {0};
-    struct disk_block *block;
     world_process_crash(world, datanode);
-    while ((block = disk_next(disk, &cursor)) != NULL)
-        mem_free(block);
-    for (uint32_t i = 0; i < DFS_VOLUMES; i++)
-        map_u64_clear(disk->blocks[i]);
+    dfs_disk_clear(disk);
     disk->cluster_id = 0;
     world->dfs->counters.wipes++;
 }
 
-static size_t count_gone(const struct world *world)
+size_t dfs_count_gone(const struct world *world)
 {
     size_t count = 0;
     for (uint32_t i = 0; i < world->dfs->plan.nodes; i++)
@@ -275,29 +298,67 @@ static size_t count_gone(const struct world *world)
     return count;
 }
 
+void dfs_destroyed(struct world *world, uint32_t node)
+{
+    world->dfs->destroyed_node = node;
+    world->dfs->destroyed_ms = world->now_ms;
+}
+
 static void fault_destroy(struct world *world)
 {
     struct dfs_sim *sim = world->dfs;
-    if (!may_destroy(world))
+    if (!dfs_may_destroy(world))
         return;
     struct process *datanode = any_node(world);
     if (dfs_disk(datanode)->is_gone)
         return;
-    sim->destroyed_node = datanode->number;
-    sim->destroyed_ms = world->now_ms;
+    uint32_t node = dfs_disk(datanode)->node;
+    dfs_destroyed(world, node);
     uint32_t kind = below(world, 8);
-    if (kind == 0 && count_gone(world) == 0) {
-        world_trace(world, "dn%u is lost for good", datanode->number);
+    if (kind == 0 && dfs_count_gone(world) == 0) {
+        world_trace(world, "dn%u is lost for good", node);
         wipe(world, datanode);
         dfs_disk(datanode)->is_gone = true;
     } else if (kind < 4) {
-        world_trace(world, "dn%u is wiped", datanode->number);
+        world_trace(world, "dn%u is wiped", node);
         wipe(world, datanode);
-        world_wake(world, sim->admin, draw_down_ms(world), comes_back, datanode->number);
+        world_wake(world, sim->admin, dfs_draw_down_ms(world), comes_back, node);
     } else {
         for (uint32_t i = 1 + below(world, 5); i > 0; i--)
             rot_one(world, datanode);
     }
+}
+
+/* --- safe mode and racks
+ * -------------------------------------------------------------------------------------- */
+static void fault_safe_mode(struct world *world)
+{
+    dfs_admin_safe_mode(world, rng_chance(&world->rng, 600000) ? SAFE_MODE_ENTER : SAFE_MODE_LEAVE);
+}
+
+/* A rack is without power for a while, or a datanode is carried to another one. */
+static void fault_rack(struct world *world)
+{
+    struct dfs_sim *sim = world->dfs;
+    uint32_t rack = below(world, sim->plan.racks);
+    uint32_t node = below(world, sim->plan.nodes);
+    if (sim->plan.has_rack_table && rng_chance(&world->rng, 500000)) {
+        world_trace(world, "dn%u is in rack%u now", node, rack);
+        sim->counters.rack_moves += sim->racks[node] != rack;
+        sim->racks[node] = rack;
+        sim->rack_version++;
+        sim->is_refreshed = false;
+        dfs_admin_refresh(world);
+        return;
+    }
+    int64_t down_ms = 500 + (int64_t)below(world, 25000);
+    world_trace(world, "rack%u is gone for %lld ms", rack, (long long)down_ms);
+    sim->counters.rack_outages++;
+    sim->is_power_loss = true;
+    for (uint32_t i = 0; i < sim->plan.nodes; i++)
+        if (sim->racks[i] == rack)
+            dfs_crash(world, sim->datanodes[i], down_ms);
+    sim->is_power_loss = false;
 }
 
 /* --- all of them
@@ -310,15 +371,18 @@ static void fault_one(struct world *world)
         uint32_t weight;
         void (*strike)(struct world *world);
     } faults[] = {
-        {2 * plan->crash_weight,   fault_crash    },
-        {plan->namenode_weight,    fault_namenode },
-        {plan->power_weight,       fault_power    },
-        {plan->partition_weight,   fault_partition},
-        {2 * plan->destroy_weight, fault_destroy  },
-        {plan->disk_weight,        fault_disk     },
-        {plan->pause_weight,       fault_pause    },
-        {plan->clock_weight,       fault_clock    },
-        {plan->admin_weight,       fault_admin    },
+        {2 * plan->crash_weight,   fault_crash       },
+        {plan->namenode_weight,    fault_namenode    },
+        {plan->power_weight,       fault_power       },
+        {plan->partition_weight,   fault_partition   },
+        {2 * plan->destroy_weight, fault_destroy     },
+        {plan->disk_weight,        fault_disk        },
+        {plan->pause_weight,       fault_pause       },
+        {plan->clock_weight,       fault_clock       },
+        {plan->admin_weight,       fault_admin       },
+        {plan->identity_weight,    dfs_fault_identity},
+        {plan->rack_weight,        fault_rack        },
+        {plan->safe_weight,        fault_safe_mode   },
     };
 
     uint32_t total = 0;
@@ -379,5 +443,6 @@ void dfs_peace(struct world *world)
                 world_process_crash(world, sim->datanodes[i]);
         back(world, sim->datanodes[i]);
     }
+    dfs_identity_peace(world);
     world_trace(world, "peace");
 }

@@ -107,58 +107,58 @@ static void namenode_settings_of_sim(const struct world *world, struct namenode_
     settings->balance_threshold_ppm = 20000;
     settings->unknown_grace_ms = 15000;
     settings->delete_retry_ms = 5000;
+    if (world->dfs->plan.has_trash) {
+        settings->trash_keep_ms = DFS_TRASH_KEEP_MS;
+        settings->trash_checkpoint_ms = DFS_TRASH_ROLL_MS;
+    }
+    if (world->dfs->plan.has_rack_table)
+        settings->rack_table = slice_from_string("racks");
     if (world->bug == (enum world_bug)BUG_SAFE_MODE_EARLY) {
         settings->safe_mode_ppm = 0;
         settings->repair_start_ms = 0;
     }
 }
 
-/* Replaces the journal by a snapshot of the running machine. */
-void dfs_checkpoint(struct world *world)
+/* One line for each host. */
+struct slice dfs_rack_table(struct world *world, bool is_first)
 {
-    struct process *process = world->dfs->namenode;
-    if (!process->is_up)
-        return;
-    struct actions snapshot;
-    actions_open(&snapshot);
-    process->door->snapshot(process->machine, &snapshot);
-    process->journal_count = 0;
-    for (size_t i = 0; i < snapshot.count; i++) {
-        CHECK(snapshot.items[i].kind == ACTION_JOURNAL);
-        process->journal = mem_reserve(process->journal, process->journal_count,
-                                       &process->journal_capacity, sizeof *process->journal);
-        process->journal[process->journal_count++] =
-            (struct record){.type = snapshot.items[i].type,
-                            .message = message_copy(snapshot.items[i].type,
-                                                    snapshot.items[i].message, process->disk)};
-    }
-    actions_close(&snapshot);
-    world->dfs->counters.checkpoints++;
-    world_trace(world, "checkpoint: %zu records", process->journal_count);
+    const struct dfs_plan *plan = &world->dfs->plan;
+    struct slice text = slice_from_string("# where everything is\n");
+    for (uint32_t i = 0; i < plan->nodes; i++)
+        text = arena_format(world->dfs->namenode->disk, "%.*shost%u /rack%u\n", SLICE_ARGS(text), i,
+                            is_first ? i % plan->racks : world->dfs->racks[i]);
+    if (world->dfs->copy) /* its host or, when it has won, still its host */
+        text = arena_format(world->dfs->namenode->disk, "%.*shost%u /rack%u\n", SLICE_ARGS(text),
+                            (unsigned)DFS_SPARE_HOST,
+                            world->dfs->racks[dfs_disk(world->dfs->copy)->node]);
+    return text;
 }
 
-/* The planted bug: results of mutations are not read back. */
-static void forget_results(struct process *process)
+static void namenode_perform(
+    struct world *world, struct process *process, uint64_t tag, int effect, const void *data)
 {
-    size_t kept = 0;
-    for (size_t i = 0; i < process->journal_count; i++)
-        if (process->journal[i].type != &journal_mutation_done_type)
-            process->journal[kept++] = process->journal[i];
-    process->journal_count = kept;
+    (void)data;
+    CHECK(effect == NAMENODE_EFFECT_READ_RACKS); /* there is no script */
+    struct namenode_rack_text text = {
+        .text = dfs_rack_table(world, world->bug == (enum world_bug)BUG_RACKS_OLD)};
+    world_effect_done(world, process, world_delay(world), tag, effect, OK, &text, sizeof text);
 }
 
 void dfs_namenode_restart(struct world *world, struct process *process)
 {
     struct namenode_settings settings;
     struct namenode *namenode = NULL;
+    struct error error = {0};
     namenode_settings_of_sim(world, &settings);
-    if (world->bug == (enum world_bug)BUG_RESULTS_FORGOTTEN)
-        forget_results(process);
+    dfs_journal_find(world);
     CHECK(namenode_open(&settings, rng_u64(&world->rng), &namenode) == OK);
+    if (world->dfs->plan.has_rack_table)
+        CHECK(namenode_load_racks(namenode, dfs_rack_table(world, false), &error) == OK);
     world_process_start(world, process, namenode);
     world->dfs->namenode_up_ms = world->now_ms;
     map_u64_clear(world->dfs->seen_blocks);
     world->dfs->moved_blocks = 0;
+    world->dfs->is_left_by_hand = false;
     memset(world->dfs->sessions, 0, sizeof world->dfs->sessions);
     dfs_watch_restarted(world);
     if (rng_chance(&world->rng, 300000))
@@ -184,7 +184,7 @@ struct disk *dfs_disk(const struct process *datanode)
 
 uint64_t dfs_node_id(const struct process *datanode)
 {
-    return FIRST_NODE_ID + datanode->number;
+    return dfs_disk(datanode)->node_id;
 }
 
 struct process *dfs_node_by_id(const struct world *world, uint64_t node_id)
@@ -259,12 +259,36 @@ size_t dfs_good_replicas(const struct world *world, const struct model_block *wa
     return count;
 }
 
+size_t dfs_held_replicas(const struct world *world,
+                         const struct model_block *wanted,
+                         const struct process *except)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < world->dfs->plan.nodes; i++) {
+        const struct process *datanode = world->dfs->datanodes[i];
+        const struct disk *disk = dfs_disk(datanode);
+        bool is_held = false;
+        for (uint32_t j = 0; j < DFS_VOLUMES; j++) {
+            const struct disk_block *block = map_u64_get(disk->blocks[j], wanted->id);
+            is_held = is_held ||
+                      (block && !block->is_quarantined && (block->is_synced || block->is_cached) &&
+                       block->info.crc32c == wanted->crc32c && disk_block_is_good(block));
+        }
+        count += is_held && !disk->is_gone && datanode != except;
+    }
+    return count;
+}
+
 static struct endpoint endpoint_of(const struct world *world, const struct process *process)
 {
+    const struct disk *disk = dfs_disk(process);
+    struct slice rack = world->dfs->plan.has_rack_table
+                            ? slice_from_string("/unknown")
+                            : arena_format(process->disk, "/rack%u", world->dfs->racks[disk->node]);
     return (struct endpoint){
         .node_id = dfs_node_id(process),
         .host = arena_format(process->disk, "host%u", process->host),
-        .rack = arena_format(process->disk, "/rack%u", process->number % world->dfs->plan.racks),
+        .rack = rack,
         .rpc_address = process->address,
         .http_address = process->address,
     };
@@ -306,8 +330,8 @@ static void copy_block(struct world *world,
                           0);
         return;
     }
-    dfs_send(world, process, &block->info, block->bytes, copy->targets, copy->targets_count, copied,
-             tag);
+    dfs_send(world, process, &block->info, block->bytes, copy->targets, copy->targets_count,
+             DURABILITY_SYNCED, copied, tag);
 }
 
 static int64_t effect_delay(struct world *world, const struct process *process)
@@ -448,6 +472,7 @@ void dfs_datanode_restart(struct world *world, struct process *process)
     struct datanode *datanode = NULL;
     if (disk->is_gone)
         return;
+    process->exit_code = -1;
     clear_incoming(disk);
     choose_replicas(disk);
     disk->fails_next_sync = false;
@@ -478,10 +503,45 @@ void dfs_datanode_restart(struct world *world, struct process *process)
     world_step(world, process, (struct event){.kind = EVENT_START});
 }
 
+/* What its shell had handed to the system survives the process, but not the power. */
+static void lose_caches(struct world *world, struct disk *disk)
+{
+    bool is_power_loss = world->dfs->is_power_loss;
+    struct disk_cursor cursor = {0};
+    struct disk_block *block;
+    while ((block = disk_next(disk, &cursor)) != NULL) {
+        if (!block->is_cached || block->is_synced)
+            continue;
+        if (is_power_loss || rng_chance(&world->rng, 500000)) {
+            (void)map_u64_put(world->dfs->power_lost, block->info.block_id, world->dfs);
+            world->dfs->counters.unsynced_lost++;
+        } else {
+            block->is_synced = true;
+        }
+        block->is_cached = false;
+    }
+}
+
+/* Refused for an old counter of starts: somebody starts it again, until it is not. */
+static void starts_again(struct world *world, struct process *admin, uint64_t node)
+{
+    struct process *datanode = world->dfs->datanodes[node];
+    (void)admin;
+    if (!datanode->is_up)
+        datanode->restart(world, datanode);
+}
+
 static void datanode_crashed(struct world *world, struct process *process)
 {
+    struct disk *disk = dfs_disk(process);
     world->dfs->counters.datanode_crashes++;
     dfs_transfers_end(world, process);
+    lose_caches(world, disk);
+    if (process->exit_code != DFS_EXIT_REFUSED)
+        return;
+    world->dfs->counters.refused++;
+    if (disk->node < DFS_NODES_MAX && world->dfs->datanodes[disk->node] == process)
+        world_wake(world, world->dfs->admin, 400, starts_again, disk->node);
 }
 
 /* --- all of them
@@ -498,6 +558,44 @@ static struct process *daemon_add(struct world *world,
     return process;
 }
 
+struct process *dfs_datanode_new(
+    struct world *world, uint32_t number, uint32_t host, uint32_t node, uint64_t node_id)
+{
+    struct process *datanode = daemon_add(world, PROCESS_DATANODE, number, host, &datanode_door);
+    struct disk *disk = MEM_NEW(struct disk);
+    disk->node = node;
+    disk->node_id = node_id;
+    for (uint32_t i = 0; i < DFS_VOLUMES; i++)
+        disk->blocks[i] = map_u64_open();
+    disk->transfers = map_u64_open();
+    datanode->state = disk;
+    datanode->perform_effect = datanode_perform;
+    datanode->restart = dfs_datanode_restart;
+    datanode->on_crash = datanode_crashed;
+    return datanode;
+}
+
+void dfs_disk_clear(struct disk *disk)
+{
+    struct disk_cursor cursor = {0};
+    struct disk_block *block;
+    while ((block = disk_next(disk, &cursor)) != NULL)
+        mem_free(block);
+    for (uint32_t i = 0; i < DFS_VOLUMES; i++)
+        map_u64_clear(disk->blocks[i]);
+}
+
+void dfs_disk_free(struct disk *disk)
+{
+    if (!disk)
+        return;
+    dfs_disk_clear(disk);
+    for (uint32_t i = 0; i < DFS_VOLUMES; i++)
+        map_u64_close(disk->blocks[i]);
+    map_u64_close(disk->transfers);
+    mem_free(disk);
+}
+
 void dfs_nodes_start(struct world *world)
 {
     struct dfs_sim *sim = world->dfs;
@@ -508,17 +606,10 @@ void dfs_nodes_start(struct world *world)
     sim->namenode->on_stepped = dfs_watch_namenode;
     sim->namenode->keeps_record = dfs_bugs_keeps_record;
     sim->namenode->on_crash = namenode_crashed;
+    sim->namenode->perform_effect = namenode_perform;
     for (uint32_t i = 0; i < sim->plan.nodes; i++) {
-        struct process *datanode = daemon_add(world, PROCESS_DATANODE, i, i, &datanode_door);
-        struct disk *disk = MEM_NEW(struct disk);
-        for (uint32_t j = 0; j < DFS_VOLUMES; j++)
-            disk->blocks[j] = map_u64_open();
-        disk->transfers = map_u64_open();
-        datanode->state = disk;
-        datanode->perform_effect = datanode_perform;
-        datanode->restart = dfs_datanode_restart;
-        datanode->on_crash = datanode_crashed;
-        sim->datanodes[i] = datanode;
+        sim->racks[i] = i % sim->plan.racks;
+        sim->datanodes[i] = dfs_datanode_new(world, i, i, i, FIRST_NODE_ID + i);
     }
     dfs_namenode_restart(world, sim->namenode);
     for (uint32_t i = 0; i < sim->plan.nodes; i++)
@@ -529,15 +620,7 @@ void dfs_nodes_free(struct world *world)
 {
     struct dfs_sim *sim = world->dfs;
     for (uint32_t i = 0; i < sim->plan.nodes; i++) {
-        struct disk *disk = dfs_disk(sim->datanodes[i]);
-        struct disk_cursor cursor = {0};
-        struct disk_block *block;
         dfs_transfers_end(world, sim->datanodes[i]);
-        while ((block = disk_next(disk, &cursor)) != NULL)
-            mem_free(block);
-        for (uint32_t j = 0; j < DFS_VOLUMES; j++)
-            map_u64_close(disk->blocks[j]);
-        map_u64_close(disk->transfers);
-        mem_free(disk);
+        dfs_disk_free(dfs_disk(sim->datanodes[i]));
     }
 }

@@ -22,7 +22,10 @@ bool dfs_run(struct world *world, struct dfs_counters *ret_counters)
     sim->reads = map_u64_open();
     sim->seen_blocks = map_u64_open();
     sim->destroyed_node = DFS_NODES_MAX;
+    sim->power_lost = map_u64_open();
     dfs_plan_draw(world);
+    dfs_journal_open(world);
+    dfs_rules_open(world);
     dfs_bugs_open(world);
     dfs_watch_open(world);
     dfs_clients_start(world);
@@ -34,9 +37,13 @@ bool dfs_run(struct world *world, struct dfs_counters *ret_counters)
         dfs_verify(world);
     *ret_counters = sim->counters;
     dfs_nodes_free(world);
+    dfs_identity_free(world);
     dfs_clients_free(world);
     dfs_watch_close(world);
     dfs_bugs_close(world);
+    dfs_rules_close(world);
+    dfs_journal_close(world);
+    map_u64_close(sim->power_lost);
     map_u64_close(sim->seen_blocks);
     free_all(sim->reads);
     free_all(sim->contents);

@@ -29,7 +29,7 @@ static size_t count_racks(const struct world *world, uint64_t block_id)
     size_t count = 0;
     for (uint32_t i = 0; i < world->dfs->plan.nodes; i++) {
         const struct process *datanode = world->dfs->datanodes[i];
-        uint32_t rack = i % world->dfs->plan.racks;
+        uint32_t rack = world->dfs->racks[i];
         bool counts =
             datanode->is_up && (block_id == 0 || disk_find(dfs_disk(datanode), block_id) != NULL);
         count += counts && !has_rack[rack];
@@ -85,13 +85,31 @@ static bool disks_have_nothing_else(const struct world *world,
     return true;
 }
 
+/* NULL: nothing is under way any more. */
+static const char *under_way(const struct world *world)
+{
+    const struct dfs_sim *sim = world->dfs;
+    if (!dfs_clients_are_idle(world) || !dfs_admin_is_done(world))
+        return "I10 a client is not done";
+    if (!sim->namenode->is_up || !sim->is_healthy)
+        return "I10 the namenode says that blocks are not well";
+    if (dfs_identity_is_open(world))
+        return "I5 a copied folder and its original are both running";
+    if (sim->stranger && sim->stranger->exit_code != DFS_EXIT_REFUSED)
+        return "I5 another cluster's datanode is not refused";
+    for (const struct model_node *node = model_walk(sim->model, NULL); node;
+         node = model_walk(sim->model, node))
+        if (model_trash_is_overdue(sim->model, node, sim->peace_ms))
+            return "I9 the trash is not emptied";
+    return NULL;
+}
+
 static bool all_is_well(const struct world *world, char *why, size_t size)
 {
     const struct dfs_sim *sim = world->dfs;
-    bool is_well = sim->namenode->is_up && sim->is_healthy && dfs_clients_are_idle(world);
-    (void)snprintf(why, size, "I10 %s",
-                   dfs_clients_are_idle(world) ? "the namenode says that blocks are not well"
-                                               : "a client is not done");
+    const char *what = under_way(world);
+    bool is_well = what == NULL;
+    (void)snprintf(why, size, "%s", what ? what : "");
     struct map_u64 *wanted = map_u64_open();
     for (const struct model_node *node = model_walk(sim->model, NULL); is_well && node;
          node = model_walk(sim->model, node)) {
@@ -111,7 +129,7 @@ static bool all_is_well(const struct world *world, char *why, size_t size)
 struct asking {
     bool is_answered;
     enum status status;
-    const struct dfs_get_blocks_response *blocks;
+    const void *answer;
     struct arena *arena;
     uint8_t bytes[DFS_BLOCK_BYTES];
     uint64_t length;
@@ -130,7 +148,7 @@ static void asker_answered(struct world *world,
     asking->is_answered = true;
     asking->status = status;
     if (status == OK)
-        asking->blocks = message_copy(method_info(method)->response, message, asking->arena);
+        asking->answer = message_copy(method_info(method)->response, message, asking->arena);
 }
 
 static void asker_read(struct world *world,
@@ -159,15 +177,18 @@ static void wait_for_answer(struct world *world, struct asking *asking)
         asking->status = ERR_DEADLINE;
 }
 
-static void path_of(const struct model_node *node, char *path)
+const void *dfs_ask(struct world *world,
+                    enum method method,
+                    const void *message,
+                    enum status *ret_status)
 {
-    if (!node->parent) {
-        path[0] = '\0';
-        return;
-    }
-    path_of(node->parent, path);
-    size_t at = strlen(path);
-    (void)snprintf(path + at, DFS_PATH_MAX - at, "/%s", node->name);
+    struct process *asker = world->dfs->asker;
+    struct asking *asking = asker->state;
+    asking->is_answered = false;
+    world_call(world, asker, 1, world->dfs->namenode->address, method, message, ASK_MS);
+    wait_for_answer(world, asking);
+    *ret_status = asking->status;
+    return asking->status == OK ? asking->answer : NULL;
 }
 
 /* True when it could be read; it may have been moved elsewhere since it was named. */
@@ -194,44 +215,55 @@ static bool read_replica(struct world *world,
     return true;
 }
 
-static void read_file(struct world *world, struct process *asker, const struct model_node *file)
+static void read_file(struct world *world, struct process *asker, uint64_t file_id)
 {
-    struct asking *asking = asker->state;
+    const struct model_node *file = model_node_by_id(world->dfs->model, file_id);
     char path[DFS_PATH_MAX];
-    path_of(file, path);
+    if (!file)
+        return; /* the trash was emptied meanwhile */
+    dfs_path_of(file, path);
     struct dfs_get_blocks_request request = {.path = slice_from_string(path)};
-    asking->is_answered = false;
-    world_call(world, asker, 1, world->dfs->namenode->address, METHOD_NAMENODE_GET_BLOCKS, &request,
-               ASK_MS);
-    wait_for_answer(world, asking);
-    if (asking->status != OK) {
-        world_fail(world, "I2 %s cannot be read: %s", path, status_name(asking->status));
+    enum status status = OK;
+    const struct dfs_get_blocks_response *response =
+        dfs_ask(world, METHOD_NAMENODE_GET_BLOCKS, &request, &status);
+    const struct model_node *found = model_find(world->dfs->model, slice_from_string(path));
+    if (!response && (!found || found->id != file_id))
+        return; /* or has become a checkpoint */
+    if (!response) {
+        world_fail(world, "I2 %s cannot be read: %s", path, status_name(status));
         return;
     }
-    const struct dfs_get_blocks_response *response = asking->blocks;
     for (size_t i = 0; i < response->blocks_count && !world->has_failed; i++) {
         const struct dfs_located_block *block = &response->blocks[i];
         size_t read = 0;
         for (size_t j = 0; j < block->replicas_count && !world->has_failed; j++)
             read += read_replica(world, asker, block, block->replicas[j].node.node_id);
-        if (read == 0)
+        if (read == 0 && model_node_by_id(world->dfs->model, file_id))
             world_fail(world, "I2 block %llu of %s cannot be read from any of %zu replicas",
                        (unsigned long long)block->block_id, path, block->replicas_count);
     }
 }
 
-static void read_everything(struct world *world)
+static void ask_everything(struct world *world)
 {
     struct asking asking = {.arena = arena_open(0)};
     struct process *asker =
         world_process_add(world, PROCESS_CLIENT, 99, DFS_ADMIN_HOST, slice_from_string("millrace"));
+    world->dfs->asker = asker;
     asker->state = &asking;
     asker->on_answer = asker_answered;
     asker->is_up = true;
-    for (const struct model_node *node = model_walk(world->dfs->model, NULL);
-         node && !world->has_failed; node = model_walk(world->dfs->model, node))
+    const struct model *model = world->dfs->model;
+    size_t count = 0;
+    uint64_t *ids = ARENA_ARRAY(asking.arena, uint64_t, map_u64_count(model->nodes) + 1);
+    for (const struct model_node *node = model_walk(model, NULL); node;
+         node = model_walk(model, node))
         if (node->kind == FILE_REGULAR)
-            read_file(world, asker, node);
+            ids[count++] = node->id;
+    for (size_t i = 0; i < count && !world->has_failed; i++)
+        read_file(world, asker, ids[i]);
+    if (!world->has_failed)
+        dfs_fsck(world);
     asker->is_up = false;
     asker->state = NULL;
     arena_close(asking.arena);
@@ -251,5 +283,5 @@ void dfs_verify(struct world *world)
     if (!world->has_failed)
         dfs_watch_compare(world);
     if (!world->has_failed)
-        read_everything(world);
+        ask_everything(world);
 }

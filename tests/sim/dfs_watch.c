@@ -15,7 +15,10 @@ enum {
 };
 
 /* A merged block has the bytes of its sources, one after the other. */
-static void note_merged(void *context, uint64_t merged_id, const uint64_t *sources, size_t count)
+static void note_merged(void *context,
+                        const struct model_block *block,
+                        const uint64_t *sources,
+                        size_t count)
 {
     struct world *world = context;
     struct content *merged = MEM_NEW(struct content);
@@ -26,8 +29,9 @@ static void note_merged(void *context, uint64_t merged_id, const uint64_t *sourc
         memcpy(merged->bytes + merged->length, part->bytes, part->length);
         merged->length += part->length;
     }
-    mem_free(map_u64_put(world->dfs->contents, merged_id, merged));
+    mem_free(map_u64_put(world->dfs->contents, block->id, merged));
     world->dfs->counters.merges++;
+    dfs_rules_merged(world, block);
 }
 
 void dfs_watch_open(struct world *world)
@@ -38,6 +42,7 @@ void dfs_watch_open(struct world *world)
     model->access_precision_ms = DFS_ACCESS_MS;
     model->min_replicas = DFS_MIN_REPLICAS;
     model->replication = DFS_REPLICATION;
+    model->trash_keep_ms = world->dfs->plan.has_trash ? DFS_TRASH_KEEP_MS : 0;
     model->replication_max = LIMIT_REPLICAS;
     model->block_size = DFS_BLOCK_BYTES;
     model->block_size_max = LIMIT_BLOCK_BYTES;
@@ -60,6 +65,7 @@ static void tell_problem(struct world *world)
 void dfs_watch_restarted(struct world *world)
 {
     model_restarted(world->dfs->model, world->now_ms);
+    dfs_rules_restarted(world);
 }
 
 void dfs_watch_compare(struct world *world)
@@ -73,38 +79,15 @@ void dfs_watch_compare(struct world *world)
     tell_problem(world);
 }
 
-/* --- the disks at the moment of acknowledgement
- * ------------------------------------------------------- */
-/* I2: at least min_replicas of the nodes named have the block, except for what was destroyed. */
-static void check_sealed(struct world *world, const struct dfs_seal_block_request *request)
-{
-    size_t durable = 0;
-    size_t excused = 0;
-    for (size_t i = 0; i < request->node_ids_count; i++) {
-        const struct process *datanode = dfs_node_by_id(world, request->node_ids[i]);
-        const struct disk *disk = dfs_disk(datanode);
-        bool is_there = false;
-        for (uint32_t j = 0; j < DFS_VOLUMES; j++) { /* what a disk had before it failed stays */
-            const struct disk_block *block = map_u64_get(disk->blocks[j], request->block_id);
-            is_there =
-                is_there || (block && block->is_synced && block->info.crc32c == request->crc32c &&
-                             disk_block_is_good(block));
-        }
-        durable += is_there;
-        excused += !is_there && (disk->is_gone || world->dfs->destroyed_node == datanode->number);
-    }
-    world->dfs->counters.blocks_sealed++;
-    if (durable + excused < DFS_MIN_REPLICAS)
-        world_fail(world, "I2 block %llu is acknowledged with %zu synced replicas",
-                   (unsigned long long)request->block_id, durable);
-}
-
+/* --- what readers are told
+ * -------------------------------------------------------------------------------- */
 /* A block that nobody has reported since the restart is not to be called lost. */
 static void check_located(struct world *world, const struct dfs_get_blocks_response *response)
 {
     for (size_t i = 0; i < response->blocks_count; i++) {
         const struct dfs_located_block *block = &response->blocks[i];
-        if (block->is_corrupt && !map_u64_get(world->dfs->seen_blocks, block->block_id))
+        if (block->is_corrupt && !world->dfs->is_left_by_hand &&
+            !map_u64_get(world->dfs->seen_blocks, block->block_id))
             world_fail(world, "safe mode ended before block %llu was found",
                        (unsigned long long)block->block_id);
     }
@@ -125,38 +108,6 @@ static void note_reports(struct world *world, const struct event *event)
         const struct dfs_block_changes_request *changes = event->message;
         note_seen(world, changes->received, changes->received_count);
     }
-}
-
-/* I5: what a datanode says in an earlier session than its last one is refused. */
-static void check_session(struct world *world,
-                          const struct event *event,
-                          const struct actions *actions)
-{
-    const struct dfs_register_datanode_request *registration = event->message;
-    const struct dfs_block_report_request *message = event->message; /* all begin with these */
-    bool is_registration = event->method == METHOD_DATANODE_TRACKER_REGISTER_DATANODE;
-    bool has_session = event->method == METHOD_DATANODE_TRACKER_BLOCK_REPORT ||
-                       event->method == METHOD_DATANODE_TRACKER_BLOCK_CHANGES ||
-                       event->method == METHOD_DATANODE_TRACKER_DATANODE_HEARTBEAT;
-    if (!is_registration && !has_session)
-        return;
-    uint64_t node_id = is_registration ? registration->node.node_id : message->node_id;
-    uint64_t *session = &world->dfs->sessions[dfs_node_by_id(world, node_id)->number];
-    bool is_stale = has_session && message->session != *session;
-    for (size_t i = 0; i < actions->count; i++) {
-        const struct action *action = &actions->items[i];
-        if (action->call != event->call ||
-            (action->kind != ACTION_REPLY && action->kind != ACTION_FAIL))
-            continue;
-        const struct dfs_register_datanode_response *response = action->message;
-        if (is_registration && action->kind == ACTION_REPLY)
-            *session = response->session;
-        world->dfs->counters.stale_sessions += is_stale && action->kind == ACTION_FAIL;
-        is_stale = is_stale && action->kind == ACTION_REPLY;
-    }
-    if (is_stale)
-        world_fail(world, "I5 node %llu is believed what it said in an earlier session",
-                   (unsigned long long)node_id);
 }
 
 /* --- counting
@@ -194,7 +145,7 @@ static void look_at_answer(struct world *world,
         const struct dfs_seal_block_request *request = event->message;
         note_seen(world, &(struct dfs_block_info){.block_id = request->block_id}, 1);
         if (!is_repeated)
-            check_sealed(world, request);
+            dfs_rules_sealed(world, request);
     } else if (event->method == METHOD_NAMENODE_GET_BLOCKS) {
         check_located(world, answer->message);
     } else if (event->method == METHOD_NAMENODE_COMPLETE && !is_repeated) {
@@ -248,10 +199,10 @@ void dfs_watch_namenode(struct world *world,
         return; /* nobody will ever know of it */
     model->now_ms = event->now_ms;
     model->wall_ms = event->wall_ms;
+    dfs_rules_before(world, event, actions);
     if (event->kind == EVENT_REQUEST) {
         bool repeated = is_repeated(world, event);
         note_reports(world, event);
-        check_session(world, event, actions);
         count_moves(world, event, actions);
         model_step(model, event, actions);
         for (size_t i = 0; i < actions->count; i++) {
@@ -263,7 +214,10 @@ void dfs_watch_namenode(struct world *world,
     }
     world->dfs->counters.leases_ended += model_own_steps(model, actions);
     world->dfs->counters.takeovers = model->takeovers;
+    world->dfs->counters.trash_rolls = model->trash_rolls;
+    world->dfs->counters.trash_expiries = model->trash_expiries;
     tell_problem(world);
+    dfs_rules_after(world, event, actions);
     if (model->root && process->is_up && rng_chance(&world->rng, COMPARE_PPM))
         dfs_watch_compare(world);
 }

@@ -72,6 +72,11 @@ void dfs_write_create(struct world *world, struct process *process)
         .overwrite = rng_chance(&world->rng, 500000),
         .create_parents = rng_chance(&world->rng, 700000),
     };
+    uint32_t replicated_ppm = world->dfs->plan.replicated_ppm;
+    if (replicated_ppm > 0 && rng_chance(&world->rng, replicated_ppm)) {
+        request.durability = DURABILITY_REPLICATED;
+        world->dfs->counters.unsynced_files++;
+    }
     dfs_client_call(world, process, METHOD_NAMENODE_CREATE, request.request_id, &request);
 }
 
@@ -276,7 +281,7 @@ static void write_send(struct world *world,
                                    .crc32c = crc32c_update(0, content->bytes, content->length)};
     client->tag++;
     dfs_send(world, process, &block, content->bytes, write->targets, write->targets_count,
-             write_sent, client->tag);
+             response->durability, write_sent, client->tag);
 }
 
 static const struct client *client_with_id(const struct world *world, uint64_t client_id)

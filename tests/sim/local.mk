@@ -20,13 +20,18 @@ tests_sim_test_cluster_LDADD = $(UNIT_LIBS) \
 SIM_TESTS += tests/sim/test_dfs
 tests_sim_test_dfs_SOURCES = \
 	tests/sim/dfs.h \
+	tests/sim/dfs_admin.c \
 	tests/sim/dfs_bugs.c \
 	tests/sim/dfs_calls.c \
 	tests/sim/dfs_client.h \
 	tests/sim/dfs_clients.c \
 	tests/sim/dfs_data.c \
 	tests/sim/dfs_faults.c \
+	tests/sim/dfs_fsck.c \
+	tests/sim/dfs_identity.c \
+	tests/sim/dfs_journal.c \
 	tests/sim/dfs_nodes.c \
+	tests/sim/dfs_rules.c \
 	tests/sim/dfs_scenario.c \
 	tests/sim/dfs_verify.c \
 	tests/sim/dfs_watch.c \
@@ -36,6 +41,7 @@ tests_sim_test_dfs_SOURCES = \
 	tests/sim/modelnames.c \
 	tests/sim/modelreads.c \
 	tests/sim/modelsteps.c \
+	tests/sim/modeltrash.c \
 	tests/sim/modelwrites.c \
 	tests/sim/runner.c \
 	tests/sim/runner.h \

@@ -269,6 +269,7 @@ void model_restarted(struct model *model, int64_t now_ms)
     model->now_ms = now_ms;
     model->life++;
     model->may_be_safe = true;
+    model->is_safe = false;
     map_u64_clear(model->accessed);
     size_t cursor = 0;
     void *value;
@@ -298,7 +299,9 @@ static bool blocks_are_equal(const struct model_node *node, const struct journal
     return true;
 }
 
-static const char *difference(const struct model_node *node, const struct journal_inode_put *record)
+static const char *difference(const struct model *model,
+                              const struct model_node *node,
+                              const struct journal_inode_put *record)
 {
     uint64_t parent_id = node->parent ? node->parent->id : 0;
     if (parent_id != record->parent_id)
@@ -312,6 +315,8 @@ static const char *difference(const struct model_node *node, const struct journa
     if (!slice_equal_string(record->owner, node->owner) ||
         !slice_equal_string(record->group, node->group))
         return "owner";
+    if (node->rolled_ms > 0 && record->trash_age_ms > (uint64_t)(model->now_ms - node->rolled_ms))
+        return "age in the trash";
     if (node->kind == FILE_DIRECTORY)
         return node->name_quota != record->name_quota || node->space_quota != record->space_quota
                    ? "quota"
@@ -320,6 +325,8 @@ static const char *difference(const struct model_node *node, const struct journa
         return "replication or block size";
     if (node->is_writing != record->under_construction)
         return "being written";
+    if (node->is_writing && node->durability != record->durability)
+        return "durability";
     if (node->is_writing &&
         (node->client_id != record->lease_client_id || node->overwrite != record->overwrite))
         return "writer";
@@ -359,7 +366,7 @@ static void compare_inode(struct model *model, const struct journal_inode_put *r
         return;
     }
     node->is_marked = true;
-    const char *what = difference(node, record);
+    const char *what = difference(model, node, record);
     if (what)
         model_problem(model, "the namenode has another %s of \"%s\" (%llu)", what, node->name,
                       (unsigned long long)node->id);

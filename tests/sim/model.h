@@ -56,6 +56,8 @@ struct model_node {
     size_t blocks_capacity;
     struct model_pending pending[MODEL_PENDING_MAX]; /* named, not sealed; gone at a restart */
     size_t pending_count;
+    enum dfs_durability durability; /* while it is being written */
+    int64_t rolled_ms;              /* of a checkpoint of the trash: since when; 0: it is none */
     bool is_writing;
     bool overwrite;
     bool is_append;          /* beside the complete file of its name, of which it keeps */
@@ -96,15 +98,22 @@ struct model {
     int64_t lease_ms;      /* of silence, and another may take over */
     int64_t lease_hard_ms; /* ... and the namenode ends it */
     uint64_t access_precision_ms;
-    uint64_t life;    /* of the namenode */
-    bool may_be_safe; /* it may be in safe mode: no mutation was done in this life */
+    uint64_t life;         /* of the namenode */
+    bool may_be_safe;      /* it may be in safe mode: no mutation was done in this life */
+    bool is_safe;          /* it is: somebody entered it by hand */
+    int64_t trash_keep_ms; /* 0: trash is nothing special */
+    uint64_t trash_rolls;
+    uint64_t trash_expiries;
     uint32_t min_replicas;
     uint32_t replication;
     uint32_t replication_max;
     uint64_t block_size;
     uint64_t block_size_max;
     /* Told of each block that took the place of others. */
-    void (*on_merged)(void *context, uint64_t merged_id, const uint64_t *sources, size_t count);
+    void (*on_merged)(void *context,
+                      const struct model_block *merged,
+                      const uint64_t *sources,
+                      size_t count);
     void *context;
     uint64_t takeovers; /* files ended for another client that wanted to write */
     char problem[256];  /* the first thing that the model cannot explain; empty: none */
@@ -229,6 +238,18 @@ const struct model_method *model_method_writes(enum method method); /* modelwrit
 /* What a failed AddBlock or SealBlock may also be answered with, and what remains of it. */
 uint64_t model_write_may_fail(const struct model_call *call);
 void model_write_failed(const struct model_call *call);
+
+/* modeltrash.c */
+/* A directory got another name by itself: it may have become a checkpoint of the trash. */
+void model_trash_put(struct model *model,
+                     struct model_node *node,
+                     const struct journal_inode_put *record);
+/* A checkpoint goes by itself; false: it is none, or too young. */
+bool model_trash_may_expire(const struct model *model, const struct model_node *node);
+/* It has been there for longer than it should, all since since_ms. */
+bool model_trash_is_overdue(const struct model *model,
+                            const struct model_node *node,
+                            int64_t since_ms);
 
 /* modelreads.c */
 uint64_t model_judge_read(const struct model *model, const struct event *event);

@@ -184,6 +184,8 @@ static void step_mutation(struct model *model,
     uint64_t allowed = method->passing | model_write_may_fail(&call);
     if (model->may_be_safe)
         allowed |= MODEL_BIT(ERR_SAFE_MODE);
+    if (model->is_safe && event->method != METHOD_NAMENODE_RENEW_LEASE)
+        errors |= MODEL_BIT(ERR_SAFE_MODE);
     judge_answer(model, event, answer, errors, allowed);
     if (model->problem[0] != '\0')
         return;
@@ -212,9 +214,9 @@ void model_step(struct model *model, const struct event *event, const struct act
         step_mutation(model, event, actions, method, answer);
         return;
     }
-    uint64_t allowed = event->method == METHOD_NAMENODE_GET_BLOCKS && model->may_be_safe
-                           ? MODEL_BIT(ERR_SAFE_MODE)
-                           : 0;
+    bool may_be_safe = model->may_be_safe || model->is_safe;
+    uint64_t allowed =
+        event->method == METHOD_NAMENODE_GET_BLOCKS && may_be_safe ? MODEL_BIT(ERR_SAFE_MODE) : 0;
     judge_answer(model, event, answer, model_judge_read(model, event), allowed);
     if (answer->kind == ACTION_REPLY && model->problem[0] == '\0')
         model_check_read(model, event, answer->message);
@@ -240,6 +242,11 @@ static size_t own_removal(struct model *model, const struct journal_inode_remove
     struct model_node *node = model_node_by_id(model, record->file_id);
     if (!node)
         return 0; /* the call's own effect */
+    if (model_trash_may_expire(model, node)) {
+        model_remove(model, node);
+        model->trash_expiries++;
+        return 0;
+    }
     if (!node->is_writing) {
         model_problem(model, "the namenode removes %s (%llu) by itself", node->name,
                       (unsigned long long)node->id);
@@ -270,6 +277,7 @@ static void own_merge(struct model *model,
         return; /* nothing but attributes */
     size_t count = file->blocks_count - record->blocks_count + 1;
     bool is_merge = record->blocks_count < file->blocks_count && first < record->blocks_count &&
+                    !model_child(file->parent, file->name, true) &&
                     first + count <= file->blocks_count && count <= MODEL_MERGED_MAX;
     uint64_t sources[MODEL_MERGED_MAX];
     uint64_t length = 0;
@@ -287,9 +295,9 @@ static void own_merge(struct model *model,
         return;
     }
     model_use_id(model, merged->block_id, "a merged block");
-    model->on_merged(model->context, merged->block_id, sources, count);
     file->blocks[first] = (struct model_block){
         .id = merged->block_id, .length = merged->length, .crc32c = merged->crc32c};
+    model->on_merged(model->context, &file->blocks[first], sources, count);
     memmove(&file->blocks[first + 1], &file->blocks[first + count],
             (file->blocks_count - first - count) * sizeof *file->blocks);
     file->blocks_count -= count - 1;
@@ -300,6 +308,8 @@ static void own_put(struct model *model, const struct journal_inode_put *record)
     struct model_node *node = model_node_by_id(model, record->file_id);
     if (node && !node->is_writing && node->kind == FILE_REGULAR) {
         own_merge(model, node, record);
+    } else if (node && node->kind == FILE_DIRECTORY) {
+        model_trash_put(model, node, record);
     } else if (node && node->is_writing && !record->under_construction) {
         model_problem(model, "the namenode completes %s (%llu) by itself", node->name,
                       (unsigned long long)node->id);
@@ -326,7 +336,12 @@ size_t model_own_steps(struct model *model, const struct actions *actions)
         const struct action *action = &actions->items[i];
         if (action->kind != ACTION_JOURNAL)
             continue;
-        if (action->type == &journal_inode_remove_type)
+        bool is_change = action->type == &journal_inode_remove_type ||
+                         action->type == &journal_inode_put_type ||
+                         action->type == &journal_inode_accessed_type;
+        if (model->is_safe && is_change)
+            model_problem(model, "the namenode changes something in safe mode");
+        else if (action->type == &journal_inode_remove_type)
             ended += own_removal(model, action->message);
         else if (action->type == &journal_inode_put_type)
             own_put(model, action->message);

@@ -67,6 +67,7 @@ static uint64_t apply_create(const struct model_call *call)
     file->replication = request->replication == 0 ? model->replication : request->replication;
     file->block_size = request->block_size == 0 ? model->block_size : request->block_size;
     file->overwrite = request->overwrite;
+    file->durability = request->durability;
     model_lease_hold(model, file, request->client_id);
     if (reply->replication != file->replication || reply->block_size != file->block_size ||
         reply->min_replicas != min_replicas(model, file))
@@ -217,6 +218,9 @@ static void check_targets(struct model *model,
                 model_problem(model, "block %llu goes twice to node %llu",
                               (unsigned long long)reply->block_id,
                               (unsigned long long)reply->targets[i].node_id);
+    if (reply->durability != file->durability)
+        model_problem(model, "block %llu is to be %s", (unsigned long long)reply->block_id,
+                      dfs_durability_name(reply->durability));
     if (reply->targets_count < min_replicas(model, file) ||
         reply->targets_count > file->replication)
         model_problem(model, "block %llu goes to %zu nodes", (unsigned long long)reply->block_id,
@@ -343,6 +347,7 @@ static struct model_node *finish(struct model *model, struct model_node *file)
         model_remove(model, older);
     model_lease_release(model, file);
     file->pending_count = 0;
+    file->durability = DURABILITY_SYNCED;
     file->overwrite = false;
     file->modified_ms = model_wall(model);
     return file;

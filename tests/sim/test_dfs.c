@@ -23,9 +23,11 @@ enum {
 
 /* Seeds that once found a bug of the product, kept so that it stays found. */
 static const uint64_t kept_seeds[] = {
-    2,    /* a wall clock that jumped made the namenode forget results, and do things twice */
-    9,    /* a replica too many stayed when its datanode had been silent at the wrong moment */
-    1849, /* the balancer moved a block that waited for a place in another rack */
+    DFS_PLAIN_SEEDS +
+        2, /* a wall clock that jumped made the namenode forget results, and do things twice */
+    DFS_PLAIN_SEEDS +
+        9, /* a replica too many stayed when its datanode had been silent at the wrong moment */
+    DFS_PLAIN_SEEDS + 1849, /* the balancer moved a block that waited for a place in another rack */
 };
 
 static const struct {
@@ -33,25 +35,38 @@ static const struct {
     uint64_t seed; /* that finds it */
     const char *name;
 } bugs[] = {
-    {BUG_REPLY_BEFORE_SYNC,                 3,  "reply before the sync"                        },
-    {BUG_TORN_BATCH,                        6,  "take half of a torn batch"                    },
-    {(enum world_bug)BUG_RECORD_LOST,       2,  "do not journal a rename"                      },
-    {(enum world_bug)BUG_IDS_REUSED,        2,  "do not journal which ids are reserved"        },
-    {(enum world_bug)BUG_RESULTS_FORGOTTEN, 2,  "forget results at a restart"                  },
-    {(enum world_bug)BUG_OLD_SESSION,       4,  "believe a report of an old session"           },
-    {(enum world_bug)BUG_CORRUPT_IS_GOOD,   19, "count a corrupt replica as good"              },
-    {(enum world_bug)BUG_TRIMS_ALL,         1,  "delete the last good replica when trimming"   },
-    {(enum world_bug)BUG_ZOMBIE_SEALS,      8,  "accept a zombie's seal"                       },
-    {(enum world_bug)BUG_LEASE_ENDLESS,     1,  "renew the leases of dead writers"             },
-    {(enum world_bug)BUG_LEASE_ON_WALL,     2,  "let timers follow the wall clock"             },
-    {(enum world_bug)BUG_WIPED_COUNTS,      2,  "count the replicas of a wiped disk"           },
-    {(enum world_bug)BUG_EARLY_REPLACE,     3,  "remove the old file when the new one is begun"},
-    {(enum world_bug)BUG_SAFE_MODE_EARLY,   2,  "leave safe mode too early"                    },
-    {(enum world_bug)BUG_ACK_BEFORE_SYNC,   1,  "confirm a block before its sync"              },
-    {(enum world_bug)BUG_SERVES_UNVERIFIED, 7,  "serve and copy without verifying"             },
-    {(enum world_bug)BUG_SYNC_RETRIED,      8,  "believe a sync after a failed one"            },
-    {(enum world_bug)BUG_SEALS_ONE,         1,  "claim replicas that are not there"            },
-    {(enum world_bug)BUG_DELETE_FORGOTTEN,  1,  "lose orders to delete"                        },
+    {BUG_REPLY_BEFORE_SYNC,                  29,  "reply before the sync"                        },
+    {BUG_TORN_BATCH,                         29,  "take half of a torn batch"                    },
+    {(enum world_bug)BUG_RECORD_LOST,        2,   "do not journal a rename"                      },
+    {(enum world_bug)BUG_IDS_REUSED,         2,   "do not journal which ids are reserved"        },
+    {(enum world_bug)BUG_RESULTS_FORGOTTEN,  2,   "forget results at a restart"                  },
+    {(enum world_bug)BUG_OLD_SESSION,        13,  "believe a report of an old session"           },
+    {(enum world_bug)BUG_CORRUPT_IS_GOOD,    1,   "count a corrupt replica as good"              },
+    {(enum world_bug)BUG_TRIMS_ALL,          1,   "delete the last good replica when trimming"   },
+    {(enum world_bug)BUG_ZOMBIE_SEALS,       4,   "accept a zombie's seal"                       },
+    {(enum world_bug)BUG_LEASE_ENDLESS,      3,   "renew the leases of dead writers"             },
+    {(enum world_bug)BUG_LEASE_ON_WALL,      2,   "let timers follow the wall clock"             },
+    {(enum world_bug)BUG_WIPED_COUNTS,       1,   "count the replicas of a wiped disk"           },
+    {(enum world_bug)BUG_EARLY_REPLACE,      2,   "remove the old file when the new one is begun"},
+    {(enum world_bug)BUG_SAFE_MODE_EARLY,    3,   "leave safe mode too early"                    },
+    {(enum world_bug)BUG_ACK_BEFORE_SYNC,    1,   "confirm a block before its sync"              },
+    {(enum world_bug)BUG_SERVES_UNVERIFIED,  6,   "serve and copy without verifying"             },
+    {(enum world_bug)BUG_SYNC_RETRIED,       1,   "believe a sync after a failed one"            },
+    {(enum world_bug)BUG_SEALS_ONE,          1,   "claim replicas that are not there"            },
+    {(enum world_bug)BUG_DELETE_FORGOTTEN,   1,   "lose orders to delete"                        },
+    {(enum world_bug)BUG_SAFE_MODE_IGNORED,  3,   "go on in safe mode"                           },
+    {(enum world_bug)BUG_RENEWAL_UNHEARD,    14,  "do not hear renewals of leases"               },
+    {(enum world_bug)BUG_UNDER_WAY_IS_FREE,  3,   "count blocks under way for nothing"           },
+    {(enum world_bug)BUG_TRASH_AGES,         3,   "take the age of trash from the wall clock"    },
+    {(enum world_bug)BUG_MOVE_DELETES_FIRST, 1,   "delete a moved replica before it is copied"   },
+    {(enum world_bug)BUG_MERGE_UNCONFIRMED,  8,   "believe a merge that was only ordered"        },
+    {(enum world_bug)BUG_COPY_ADMITTED,      4,   "take a copied folder for its original"        },
+    {(enum world_bug)BUG_STRANGER_ADMITTED,  9,   "let another cluster's datanode in"            },
+    {(enum world_bug)BUG_RACKS_IGNORED,      2,   "put everything into one rack"                 },
+    {(enum world_bug)BUG_RACKS_OLD,          132, "refresh an old rack table"                    },
+    {(enum world_bug)BUG_DRAINED_AT_ONCE,    16,  "decommission before blocks are elsewhere"     },
+    {(enum world_bug)BUG_TAIL_LOST,          13,  "lose records behind an older checkpoint"      },
+    {(enum world_bug)BUG_NEVER_WRITTEN_BACK, 9,   "never sync what was confirmed from memory"    },
 };
 
 static bool run(struct world *world, uint64_t *counters)
