@@ -9,10 +9,16 @@ rm_librmcore_a_SOURCES = \
 	rm/core/commands.c \
 	rm/core/masters.c \
 	rm/core/nodes.c \
+	rm/core/queue_tree.c \
+	rm/core/queues.c \
+	rm/core/queues.h \
+	rm/core/rank.c \
+	rm/core/rank.h \
 	rm/core/records.c \
 	rm/core/registration.c \
 	rm/core/rm.c \
 	rm/core/rm.h \
+	rm/core/reserve.c \
 	rm/core/room.c \
 	rm/core/room.h \
 	rm/core/scheduler.c \
@@ -23,6 +29,8 @@ noinst_LIBRARIES += rm/librmdaemon.a
 rm_librmdaemon_a_SOURCES = \
 	rm/daemon/grants.c \
 	rm/daemon/pages.c \
+	rm/daemon/queues_file.c \
+	rm/daemon/queues_file.h \
 	rm/daemon/render.c \
 	rm/daemon/rm_daemon.c \
 	rm/daemon/rm_daemon.h

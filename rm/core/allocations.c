@@ -49,7 +49,7 @@ static void count_master(struct rm *rm, const struct rm_allocation *allocation, 
     rm->masters_count--;
     rm->masters_used.memory_bytes -= allocation->resource.memory_bytes;
     rm->masters_used.vcores -= allocation->resource.vcores;
-    rm_scheduler_mark_all(rm);
+    rm_scheduler_mark_waiting(rm);
 }
 
 static void allocation_expired(struct rm *rm, void *owner)
@@ -83,6 +83,8 @@ struct rm_allocation *rm_allocation_new(struct rm *rm,
     }
     rm_node_hold(rm, node, resource);
     count_master(rm, allocation, true);
+    if (app != NULL)
+        rm_queue_charge(rm, app, resource, allocation->is_master);
     trace_emit(rm->actions->trace, "container %s on node %llu", container_id_text(id).text,
                (unsigned long long)node->node_id);
     return allocation;
@@ -137,6 +139,8 @@ static void allocation_free(struct rm *rm, struct rm_allocation *allocation)
     list_remove(&allocation->granted_link);
     rm_node_release(rm, allocation->node, allocation->resource);
     count_master(rm, allocation, false);
+    if (allocation->app != NULL)
+        rm_queue_refund(rm, allocation->app, allocation->resource, allocation->is_master);
     mem_free(allocation);
 }
 

@@ -93,8 +93,10 @@ void rm_app_free(struct rm *rm, struct rm_app *app)
     struct slice request = slice_make(key.data, sizeof(key.data));
     if (map_get(rm->requests, request) == app)
         (void)map_remove(rm->requests, request);
-    rm_scheduler_forget_app(rm, app);
     rm_asks_clear(rm, app);
+    rm_reserve_clear(rm, &app->attempt.reserve);
+    rm_queue_leave(rm, app);
+    list_remove(&app->waiting_link);
     while (app->waiters.first != NULL)
         rm_hold_close(rm, app->waiters.first->object);
     rm_attempt_close(rm, &app->attempt);
@@ -188,7 +190,9 @@ void rm_app_end(struct rm *rm,
         rm_attempt_apply(rm, app, RM_ATTEMPT_ENDED);
     rm_answer_clear(rm, app);
     rm_asks_clear(rm, app);
+    rm_reserve_clear(rm, &app->attempt.reserve);
     rm_scheduler_forget_app(rm, app);
+    rm_queue_count_app(rm, app);
     rm_timer_clear(rm, &app->attempt.timer);
     rm_timer_clear(rm, &app->attempt.kill_timer);
     struct list_node *next;
@@ -207,16 +211,24 @@ void rm_app_end(struct rm *rm,
         if (!rm_node_has_app(node, app->report.app))
             rm_command_forget(rm, node, app->report.app);
     }
+    if (resource_is_zero(app->used))
+        rm_queue_leave(rm, app);
     rm->live_count--;
     list_append(&rm->finished, &app->finished_link, app);
     rm_app_journal(rm, app);
 }
 
 /* --- the calls of ResourceManager ------------------------------------------------------------ */
-bool rm_app_may_kill(const struct rm *rm, const struct rm_app *app, struct slice user)
+bool rm_user_is_admin(const struct rm *rm, struct slice user)
 {
-    return slice_equal_string(user, RM_DAEMON_USER) || slice_equal(user, app->report.user) ||
+    return slice_equal_string(user, RM_DAEMON_USER) ||
            (rm->settings.admin_user.length > 0 && slice_equal(user, rm->settings.admin_user));
+}
+
+bool rm_app_may_kill(const struct rm *rm, const struct rm_app *app, const struct event *event)
+{
+    return rm_user_is_admin(rm, event->user) || slice_equal(event->user, app->report.user) ||
+           (app->queue != NULL && rm_queue_may_administer(rm, app->queue, event));
 }
 
 /* NULL, or why the submission is refused. */
@@ -250,9 +262,59 @@ static const char *submission_fault(const struct rm *rm,
     return NULL;
 }
 
-static bool queue_is_known(struct slice queue)
+/* NULL when the call has been failed: no such leaf, not taking any, full, or not for this user. */
+static struct rm_queue *queue_admit(struct rm *rm, const struct event *event, struct slice path)
 {
-    return queue.length == 0 || slice_equal_string(queue, RM_QUEUE_DEFAULT);
+    if (path.length == 0)
+        path = slice_from_string(RM_QUEUE_DEFAULT);
+    struct rm_queue *queue = rm_queue_find(rm, path);
+    const char *name = text_quote(path).text;
+    if (queue == NULL) {
+        actions_fail(rm->actions, event->call, ERR_NOT_FOUND,
+                     "unknown queue %s; \"mradmin queues\" lists what there is", name);
+    } else if (!rm_queue_is_leaf(queue)) {
+        actions_fail(rm->actions, event->call, ERR_INVALID,
+                     "queue %s has queues below it; name one of these", name);
+    } else if (!rm_queue_may_submit(rm, queue, event)) {
+        actions_fail(rm->actions, event->call, ERR_DENIED, "%s may not submit to queue %s",
+                     text_quote(event->user).text, name);
+    } else if (queue->is_stopped || queue->is_draining) {
+        actions_fail(rm->actions, event->call, ERR_UNAVAILABLE, "queue %s is %s", name,
+                     queue->is_stopped ? "stopped" : "draining and takes no new application");
+    } else {
+        return queue;
+    }
+    return NULL;
+}
+
+static bool queue_has_place(struct rm *rm, const struct event *event, const struct rm_queue *queue)
+{
+    for (; queue != NULL; queue = queue->parent) {
+        if (queue->spec.max_apps == 0 || queue->live_count < queue->spec.max_apps)
+            continue;
+        actions_fail(rm->actions, event->call, ERR_LIMIT,
+                     "queue %s is full: it has %zu applications, and max_apps is %u",
+                     text_quote(queue->path).text, queue->live_count,
+                     (unsigned)queue->spec.max_apps);
+        return false;
+    }
+    return true;
+}
+
+static bool queue_admits(struct rm *rm, const struct event *event)
+{
+    const struct rm_submit_app_request *request = event->message;
+    const struct rm_queue *queue = queue_admit(rm, event, request->queue);
+    if (queue == NULL || !queue_has_place(rm, event, queue))
+        return false;
+    if (request->priority > queue->priority_max) {
+        actions_fail(rm->actions, event->call, ERR_LIMIT,
+                     "priority %u is above %u, the highest in queue %s",
+                     (unsigned)request->priority, (unsigned)queue->priority_max,
+                     text_quote(queue->path).text);
+        return false;
+    }
+    return true;
 }
 
 static struct rm_app *app_create(struct rm *rm, const struct event *event)
@@ -262,7 +324,8 @@ static struct rm_app *app_create(struct rm *rm, const struct event *event)
     struct rm_app *app = rm_app_new(rm, id);
     message_copy_into(&rm_submit_app_request_type, event->message, &app->submission, app->arena);
     struct rm_submit_app_request *submission = &app->submission;
-    submission->queue = slice_from_string(RM_QUEUE_DEFAULT);
+    if (submission->queue.length == 0)
+        submission->queue = slice_from_string(RM_QUEUE_DEFAULT);
     if (resource_is_zero(submission->master_resource))
         submission->master_resource = rm->settings.master_resource;
     if (submission->master_attempts_max == 0 ||
@@ -294,11 +357,8 @@ void rm_app_submit(struct rm *rm, const struct event *event)
         actions_reply(rm->actions, event->call, &rm_submit_app_response_type, &response);
         return;
     }
-    if (!queue_is_known(request->queue)) {
-        actions_fail(rm->actions, event->call, ERR_NOT_FOUND, "unknown queue %s; there is \"%s\"",
-                     text_quote(request->queue).text, RM_QUEUE_DEFAULT);
+    if (!queue_admits(rm, event))
         return;
-    }
     enum status status;
     const char *fault = submission_fault(rm, event->user, request, &status);
     if (fault != NULL) {
@@ -310,6 +370,7 @@ void rm_app_submit(struct rm *rm, const struct event *event)
     rm->live_count++;
     rm_app_apply(rm, app, RM_APP_SUBMIT);
     rm_app_apply(rm, app, RM_APP_ACCEPT);
+    rm_queue_join(rm, app, app->report.queue);
     struct journal_app_put record = {.report = app->report,
                                      .submission = app->submission,
                                      .client_id = app->submission.client_id,
@@ -411,7 +472,7 @@ void rm_app_kill(struct rm *rm, const struct event *event)
     struct rm_app *app = app_or_fail(rm, event, request->app);
     if (app == NULL)
         return;
-    if (!rm_app_may_kill(rm, app, event->user)) {
+    if (!rm_app_may_kill(rm, app, event)) {
         actions_fail(rm->actions, event->call, ERR_DENIED, "%s belongs to %.*s",
                      app_id_text(app->report.app).text, SLICE_ARGS(app->report.user));
         return;

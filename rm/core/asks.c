@@ -77,6 +77,7 @@ static struct rm_group *group_new(struct rm_app *app, uint32_t priority, struct 
     group->racks = map_open();
     group->skipped_ms = -1;
     rm_timer_open(&group->timer, rm_scheduler_group_due, group);
+    rm_reserve_open(&group->reserve, app, group);
     /* In front of the first of a higher number: take those off, append, put them back. */
     struct list later = {0};
     while (app->groups.last != NULL) {
@@ -98,6 +99,7 @@ static struct rm_group *group_new(struct rm_app *app, uint32_t priority, struct 
 static void group_free(struct rm *rm, struct rm_group *group)
 {
     rm_timer_clear(rm, &group->timer);
+    rm_reserve_clear(rm, &group->reserve);
     list_remove(&group->link);
     map_close(group->hosts);
     map_close(group->racks);

@@ -85,6 +85,7 @@ void rm_attempt_open(struct rm_attempt *attempt, struct rm_app *app)
     attempt->answer_arena = arena_open(0);
     attempt->news_arena = arena_open(0);
     attempt->container_sequence = RM_MASTER_SEQUENCE;
+    rm_reserve_open(&attempt->reserve, app, NULL);
     rm_timer_open(&attempt->timer, attempt_due, app);
     rm_timer_open(&attempt->kill_timer, stop_due, app);
 }
@@ -110,6 +111,8 @@ void rm_attempt_place(struct rm *rm, struct rm_app *app, struct rm_node *node)
     attempt->master = rm_allocation_new(rm, id, app, node, app->submission.master_resource, 0);
     app->is_master_launched = true;
     rm_attempt_apply(rm, app, RM_ATTEMPT_PLACED);
+    rm_queue_count_app(rm, app);
+    rm_queue_rank_app(rm, app);
     rm_timer_set(rm, &attempt->timer, rm->now_ms + rm->settings.master_launch_ms);
     rm_app_journal(rm, app);
     rm_command_launch(rm, node, id);
@@ -119,6 +122,7 @@ void rm_attempt_restore(struct rm *rm, struct rm_app *app)
 {
     app->attempt.is_restored = true;
     rm_attempt_apply(rm, app, RM_ATTEMPT_RESTORED);
+    rm_queue_rank_app(rm, app);
     rm_timer_set(rm, &app->attempt.timer, rm->now_ms + rm->settings.recovery_grace_ms);
 }
 
@@ -167,6 +171,7 @@ static void attempt_retry(struct rm *rm, struct rm_app *app)
     attempt->container_sequence = RM_MASTER_SEQUENCE;
     attempt->request_sequence = 0;
     rm_attempt_apply(rm, app, RM_ATTEMPT_RETRIED);
+    rm_queue_count_app(rm, app);
     rm_app_apply(rm, app, RM_APP_MASTER_LOST);
     rm_app_journal(rm, app);
     rm_scheduler_mark_app(rm, app);

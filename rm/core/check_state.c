@@ -49,7 +49,9 @@ static void check_node(const struct rm *rm, const struct rm_node *node)
     bool is_active = node->state == NODE_ACTIVE;
     if (is_active)
         REQUIRE(resource_fits(node->used, node->ceiling), "RM-5");
-    REQUIRE(resource_equal(rm_room_get(rm->room, node->index), rm_node_free(node)), "RM-5");
+    struct resource open = node->reserved_for == NULL ? rm_node_free(node) : (struct resource){0};
+    REQUIRE(resource_equal(rm_room_get(rm->room, node->index), open), "RM-5");
+    REQUIRE(node->reserved_for == NULL || node->reserved_for->node == node, "RM-14");
     REQUIRE(is_active || node->allocations.count == 0, "RM-7");
     REQUIRE(is_active == list_node_is_listed(&node->host_link), "RM-6");
     REQUIRE(is_active == list_node_is_listed(&node->rack_link), "RM-6");
@@ -109,12 +111,21 @@ static void check_app(const struct rm *rm, const struct rm_app *app)
     bool is_over = rm_app_is_over(app);
     REQUIRE(is_over || app->master_failures < app->submission.master_attempts_max, "RM-3");
     REQUIRE(is_over == list_node_is_listed(&app->finished_link), "RM-12");
-    REQUIRE(!rm->is_started || app->has_demand == rm_app_has_demand(app), "RM-11");
+    REQUIRE(!rm->is_started ||
+                app->rank_nodes[QUEUE_RANK_DEMAND].is_ranked == rm_app_has_demand(app),
+            "RM-11");
+    REQUIRE(!app->rank_nodes[QUEUE_RANK_READY].is_ranked, "RM-11");
     check_attempt(rm, app);
+    struct resource used = {0};
     for (const struct list_node *link = app->allocations.first; link != NULL; link = link->next) {
         const struct rm_allocation *allocation = link->object;
         REQUIRE(allocation->app == app, "RM-4");
+        used.memory_bytes += allocation->resource.memory_bytes;
+        used.vcores += allocation->resource.vcores;
     }
+    REQUIRE(resource_equal(used, app->used), "RM-13");
+    if (rm->is_started)
+        REQUIRE((app->queue != NULL) == (!is_over || !resource_is_zero(used)), "RM-13");
     for (const struct list_node *link = app->waiters.first; link != NULL; link = link->next) {
         const struct rm_hold *hold = link->object;
         REQUIRE(hold->after_version >= app->report.version, "RM-9");
@@ -126,7 +137,7 @@ static void check_group(const struct rm *rm,
                         const struct rm_group *group,
                         const struct rm_node *node)
 {
-    if (group->any == 0 || !resource_fits(group->resource, rm_node_free(node)))
+    if (!resource_fits(group->resource, rm_node_room_for(node, group)))
         return;
     REQUIRE(group->places_version == rm->places_version, "RM-11");
     bool waits;
@@ -138,22 +149,76 @@ static void check_group(const struct rm *rm,
     REQUIRE(group->timer.heap_node.key > rm->now_ms, "RM-11");
 }
 
+static void check_reserve(const struct rm *rm, const struct rm_reserve *reserve, bool is_wanted)
+{
+    REQUIRE((reserve->since_ms >= 0) == list_node_is_listed(&reserve->link), "RM-14");
+    REQUIRE(reserve->since_ms < 0 || is_wanted, "RM-14");
+    REQUIRE(reserve->since_ms >= 0 || reserve->node == NULL, "RM-14");
+    REQUIRE(reserve->node == NULL || reserve->node->reserved_for == reserve, "RM-14");
+    REQUIRE(reserve->since_ms < 0 || heap_node_is_queued(&rm->reserve_timer.heap_node), "RM-14");
+}
+
+/* Nothing that it wants could be had now. */
+static void check_wishes(const struct rm *rm, const struct rm_app *app)
+{
+    size_t index;
+    struct resource wanted = app->submission.master_resource;
+    bool is_waiting = app->attempt.state == RM_ATTEMPT_WAITING;
+    check_reserve(rm, &app->attempt.reserve, is_waiting);
+    if (is_waiting)
+        REQUIRE(!rm_app_may_place_master(rm, app) || !rm_room_find(rm->room, wanted, 0, &index),
+                "RM-11");
+    struct resource allowance = rm_app_allowance(rm, app);
+    for (const struct list_node *link = app->groups.first; link != NULL; link = link->next) {
+        const struct rm_group *group = link->object;
+        check_reserve(rm, &group->reserve, group->any > 0);
+        bool is_allowed = resource_fits(group->resource, allowance);
+        for (size_t n = 0; group->any > 0 && is_allowed && n < rm->node_count; n++)
+            check_group(rm, group, rm->nodes[n]);
+    }
+}
+
+/* What stands in the leaf adds up, and what stands below the queue. */
+static void check_queue(const struct rm *rm, const struct rm_queue *queue)
+{
+    struct resource used = {0};
+    size_t live = 0;
+    size_t running = 0;
+    for (const struct list_node *link = queue->children.first; link != NULL; link = link->next) {
+        const struct rm_queue *child = link->object;
+        check_queue(rm, child);
+        used.memory_bytes += child->used.memory_bytes;
+        used.vcores += child->used.vcores;
+        live += child->live_count;
+        running += child->running_count;
+    }
+    for (const struct list_node *link = queue->apps.first; link != NULL; link = link->next) {
+        const struct rm_app *app = link->object;
+        REQUIRE(app->queue == queue, "RM-13");
+        REQUIRE(slice_equal(app->report.queue, queue->path), "RM-13");
+        used.memory_bytes += app->used.memory_bytes;
+        used.vcores += app->used.vcores;
+        live += !rm_app_is_over(app);
+        running += !rm_app_is_over(app) && app->is_master_launched;
+    }
+    REQUIRE(resource_equal(used, queue->used), "RM-13");
+    REQUIRE(live == queue->live_count, "RM-13");
+    REQUIRE(running == queue->running_count, "RM-13");
+    for (int which = 0; which < QUEUE_RANK_COUNT && queue->parent != NULL; which++)
+        REQUIRE(queue->nodes[which].is_ranked == (queue->ranks[which].count > 0), "RM-13");
+}
+
 static void check_demand(const struct rm *rm)
 {
-    REQUIRE(rm->dirty_nodes.count == 0 && rm->dirty_apps.count == 0, "RM-11");
-    for (size_t i = 0; i < rm->demand_count; i++) {
-        const struct rm_app *app = rm->demand[i];
-        REQUIRE(app->has_demand, "RM-11");
-        size_t index;
-        struct resource wanted = app->submission.master_resource;
-        if (app->attempt.state == RM_ATTEMPT_WAITING)
-            REQUIRE(!rm_scheduler_may_place_master(rm, wanted) ||
-                        !rm_room_find(rm->room, wanted, 0, &index),
-                    "RM-11");
-        for (const struct list_node *link = app->groups.first; link != NULL; link = link->next) {
-            for (size_t n = 0; n < rm->node_count; n++)
-                check_group(rm, link->object, rm->nodes[n]);
-        }
+    REQUIRE(rm->dirty_nodes.count == 0 && rm->relaxed_queues.count == 0, "RM-11");
+    REQUIRE(!rm->is_all_marked, "RM-11");
+    check_queue(rm, rm->queues.root);
+    size_t cursor = 0;
+    void *value;
+    while (map_u64_next(rm->apps, &cursor, NULL, &value)) {
+        const struct rm_app *app = value;
+        if (!rm_app_is_over(app))
+            check_wishes(rm, app);
     }
 }
 
@@ -182,17 +247,14 @@ void rm_check(const struct rm *rm)
 {
     check_sums(rm);
     size_t live = 0;
-    size_t demand = 0;
     size_t cursor = 0;
     void *value;
     while (map_u64_next(rm->apps, &cursor, NULL, &value)) {
         const struct rm_app *app = value;
         check_app(rm, app);
         live += !rm_app_is_over(app);
-        demand += app->has_demand;
     }
     REQUIRE(live == rm->live_count, "RM-12");
-    REQUIRE(demand == rm->demand_count, "RM-11");
     REQUIRE(live + rm->finished.count == map_u64_count(rm->apps), "RM-12");
     for (const struct list_node *link = rm->finished.first;
          link != NULL && rm->finished.count > rm->settings.finished_apps_max; link = link->next) {

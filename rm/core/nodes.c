@@ -73,9 +73,19 @@ struct resource rm_node_free(const struct rm_node *node)
     return room;
 }
 
-static void room_update(struct rm *rm, const struct rm_node *node)
+struct resource rm_node_room_for(const struct rm_node *node, const struct rm_group *group)
 {
-    rm_room_set(rm->room, node->index, rm_node_free(node));
+    if (node->reserved_for != NULL && node->reserved_for != &group->reserve)
+        return (struct resource){0};
+    return rm_node_free(node);
+}
+
+void rm_node_room_changed(struct rm *rm, const struct rm_node *node)
+{
+    struct resource room = {0};
+    if (node->reserved_for == NULL)
+        room = rm_node_free(node);
+    rm_room_set(rm->room, node->index, room);
 }
 
 void rm_node_hold(struct rm *rm, struct rm_node *node, struct resource resource)
@@ -84,7 +94,7 @@ void rm_node_hold(struct rm *rm, struct rm_node *node, struct resource resource)
     node->used.vcores += resource.vcores;
     rm->used.memory_bytes += resource.memory_bytes;
     rm->used.vcores += resource.vcores;
-    room_update(rm, node);
+    rm_node_room_changed(rm, node);
 }
 
 void rm_node_release(struct rm *rm, struct rm_node *node, struct resource resource)
@@ -93,7 +103,7 @@ void rm_node_release(struct rm *rm, struct rm_node *node, struct resource resour
     node->used.vcores -= resource.vcores;
     rm->used.memory_bytes -= resource.memory_bytes;
     rm->used.vcores -= resource.vcores;
-    room_update(rm, node);
+    rm_node_room_changed(rm, node);
     rm_scheduler_mark_node(rm, node);
 }
 
@@ -126,7 +136,7 @@ static void node_join(struct rm *rm, struct rm_node *node)
     node->rack = place_of(rm, rm->racks, node->endpoint.rack);
     list_append(&node->host->nodes, &node->host_link, node);
     list_append(&node->rack->nodes, &node->rack_link, node);
-    room_update(rm, node);
+    rm_node_room_changed(rm, node);
     rm_scheduler_mark_node(rm, node);
     rm_scheduler_mark_all(rm); /* limits and waits depend on what the cluster has */
 }
@@ -136,9 +146,11 @@ static void node_leave(struct rm *rm, struct rm_node *node)
 {
     rm->capacity.memory_bytes -= node->capacity.memory_bytes;
     rm->capacity.vcores -= node->capacity.vcores;
+    if (node->reserved_for != NULL)
+        rm_reserve_clear(rm, node->reserved_for);
     place_leave(rm, node->host, &node->host_link);
     place_leave(rm, node->rack, &node->rack_link);
-    room_update(rm, node);
+    rm_node_room_changed(rm, node);
     rm_scheduler_mark_all(rm);
 }
 

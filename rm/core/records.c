@@ -81,6 +81,7 @@ static void start_app(struct rm *rm, struct rm_app *app, bool *ret_is_launched)
     uint64_t version = (uint64_t)rm->epoch << 32;
     if (app->report.version < version)
         app->report.version = version;
+    rm_queue_join(rm, app, app->report.queue);
     if (app->is_master_launched) {
         rm_attempt_restore(rm, app);
         *ret_is_launched = true;

@@ -5,6 +5,7 @@
 #include "rm/core/rm.h"
 
 #include "lib/base/check.h"
+#include "lib/base/error.h"
 #include "lib/base/mem.h"
 #include "rm/core/state.h"
 
@@ -32,6 +33,8 @@ struct rm_settings rm_settings_default(void)
         .masters_percent_max = 50,
         .finished_apps_max = 1000,
         .live_apps_max = 10 * 1000,
+        .hold_after_ms = 2 * 1000,
+        .hold_percent = 10,
         .master_resource = {.memory_bytes = (uint64_t)512 << 20, .vcores = 1},
     };
 }
@@ -58,6 +61,8 @@ const char *rm_settings_check(const struct rm_settings *settings)
         {"master_attempts_max",          s->master_attempts_max,          1                                  },
         {"masters_percent_max",          s->masters_percent_max,          1                                  },
         {"live_apps_max",                s->live_apps_max,                1                                  },
+        {"hold_after_ms",                s->hold_after_ms,                2                                  },
+        {"hold_percent",                 s->hold_percent,                 0                                  },
     };
 
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -66,6 +71,8 @@ const char *rm_settings_check(const struct rm_settings *settings)
     }
     if (s->masters_percent_max > 100)
         return "masters_percent_max";
+    if (s->hold_percent > 100)
+        return "hold_percent";
     if ((s->container_max.memory_bytes == 0) != (s->container_max.vcores == 0))
         return "container_max";
     if (s->master_resource.memory_bytes == 0 || s->master_resource.vcores == 0)
@@ -92,7 +99,9 @@ static void recovery_over(struct rm *rm, void *owner)
 enum status rm_open(const struct rm_settings *settings, uint64_t seed, struct rm **ret_rm)
 {
     (void)seed;
-    if (rm_settings_check(settings) != NULL)
+    struct error error;
+    if (rm_settings_check(settings) != NULL ||
+        (settings->queues != NULL && rm_queues_check_specs(settings->queues, &error) != OK))
         return ERR_INVALID;
     struct rm *rm = MEM_NEW(struct rm);
     rm->settings = *settings;
@@ -108,6 +117,9 @@ enum status rm_open(const struct rm_settings *settings, uint64_t seed, struct rm
     rm->racks = map_open();
     rm->places_version = 1; /* 0 is what a group has that was never counted */
     rm->room = rm_room_open();
+    rm_timer_open(&rm->reserve_timer, rm_reserve_due, NULL);
+    rm_queues_open(rm, settings->queues == NULL ? &(struct rm_queue_specs){0} : settings->queues);
+    rm->settings.queues = NULL;
     rm_timer_open(&rm->recovery_timer, recovery_over, NULL);
     *ret_rm = rm;
     return OK;
@@ -144,6 +156,7 @@ void rm_close(struct rm *rm)
         rm_app_free(rm, value);
     for (size_t i = 0; i < rm->node_count; i++)
         rm_node_close(rm, rm->nodes[i]);
+    rm_queues_close(rm);
     map_close(rm->allocations);
     map_u64_close(rm->apps);
     map_close(rm->requests);
@@ -154,7 +167,6 @@ void rm_close(struct rm *rm)
     rm_room_close(rm->room);
     heap_close(&rm->timers);
     mem_free(rm->nodes);
-    mem_free(rm->demand);
     arena_close(rm->arena);
     actions_close(&unheard);
     mem_free(rm);

@@ -1,5 +1,5 @@
 /*
- * rm.h - the resource manager's machine: applications, nodes, one queue, container grants.
+ * rm.h - the resource manager's machine: applications, nodes, queues, container grants.
  *
  * It owns which applications exist (journaled), which nodes there are and which container holds
  * which resources on which node (both told anew by the nodes after a restart). It serves the
@@ -26,10 +26,16 @@
  *   RM-9  At most one call is held for each node and for each application's master.
  *   RM-10 A node's commands have rising sequences above what it acknowledged; while there are any,
  *         no heartbeat of the node is held.
- *   RM-11 No step ends with an ask that some node has room for, unless locality delay holds it
- *         back, and then the deadline says until when. Grants never wait for a heartbeat.
+ *   RM-11 No step ends with an ask that some node has room for, unless a limit of its queue or user
+ *         or room kept for another (docs/scheduler.md) holds it back, or locality delay does, and
+ *         then the deadline says until when. Grants never wait for a heartbeat.
  *   RM-12 An application that is over has no asks, never changes state again and is kept until
  *         finished_apps_max newer ones are over.
+ *   RM-13 What an application's containers hold is counted in its user, its queue and every queue
+ *         above, and so are its life and its master; it stands in a queue until it is over and
+ *         holds nothing.
+ *   RM-14 A node is kept for one wish that still wants it, which was overtaken; while any was, the
+ *         deadline says when it is looked at again.
  *
  * STATES (tables in applications.c, attempts.c, allocations.c, nodes.c; drawn in docs/states)
  *
@@ -124,9 +130,9 @@
  *   - relax_locality false on "*": nothing outside the rack rows' racks (and host rows' hosts);
  *     false on a rack row: on that rack only hosts with a row. Set it on every row you do not mean
  *     so.
- *   - Lower priority numbers first; in one priority in the table's order. Applications: higher
- *     SubmitAppRequest.priority first, then submit order. An ask that does not fit anywhere now is
- *     passed over, so smaller or later ones may overtake it.
+ *   - Lower priority numbers first; in one priority in the table's order. Among applications:
+ *     docs/scheduler.md. An ask that does not fit anywhere now is passed over, so smaller or later
+ *     ones may overtake it, until a node is kept for it.
  *
  * Delay scheduling is by time and starts at the first refusal: when a node has room but no wanted
  * row, the group waits for node_delay_ms for its hosts, then rack_delay_ms for its racks, then
@@ -175,6 +181,9 @@ struct rm_settings {
                                              masters may hold together; one always may */
     uint32_t finished_apps_max;           /* 1,000 */
     uint32_t live_apps_max;               /* 10,000; more are refused with ERR_LIMIT */
+    int64_t hold_after_ms;                /* 2,000; room is kept for what waited so long for it */
+    uint32_t hold_percent;                /* 10; of the nodes, kept at once; 0: none */
+    const struct rm_queue_specs *queues;  /* read by rm_open only; NULL: root.default alone */
     struct resource container_max;        /* zero: no limit but the largest node */
     struct resource master_resource;      /* 512 MiB, 1 vcore; when a submission names none */
 };
@@ -193,6 +202,14 @@ void rm_snapshot(const struct rm *rm, struct actions *ret_actions);
 /* Appends one line that sums up what the journal determines (docs/checkpoint.md). */
 void rm_tally(const struct rm *rm, struct buf *text);
 void rm_close(struct rm *rm);
+
+/*
+ * Finds what is wrong with the queues: ERR_INVALID with one sentence that names file, line, queue,
+ * reason and way out. rm_open and a refresh take only what passes.
+ */
+struct error;
+MUST_USE enum status rm_queues_check_specs(const struct rm_queue_specs *specs,
+                                           struct error *reterr_error);
 
 /* NULL when all is in range, else the name of the first setting at fault ("node_lost_ms"). */
 const char *rm_settings_check(const struct rm_settings *settings);

@@ -78,6 +78,11 @@ struct resource rm_room_get(const struct rm_room *room, size_t index)
     return room->slots[room->leaves + index];
 }
 
+struct resource rm_room_largest(const struct rm_room *room)
+{
+    return room->slots[1];
+}
+
 /*
  * The first leaf in [from, leaves) that holds wanted, or leaves. A slot that holds wanted in its
  * maxima may still have no such leaf below; then the search goes on to its right.

@@ -19,6 +19,8 @@ void rm_room_close(struct rm_room *room); /* NULL is fine */
 void rm_room_set(struct rm_room *room, size_t index, struct resource free);
 /* Zero beyond what was ever set. */
 struct resource rm_room_get(const struct rm_room *room, size_t index);
+/* The largest memory and the largest vcores that are free on some node, maybe not the same one. */
+struct resource rm_room_largest(const struct rm_room *room);
 /*
  * Finds the first index from `from` on, going round once, with room for wanted (not zero in both).
  * False when there is none.

@@ -1,13 +1,13 @@
 /*
- * scheduler.c - who gets room: applications in queue order, their groups by priority, nodes by
- * locality. Owns rm.demand, rm.cursor and the waiting of groups (RM-11).
+ * scheduler.c - who gets room: the queue furthest below its share, in it the application that holds
+ * least, its groups by priority, nodes by locality; one container at a time (docs/scheduler.md).
+ * Owns rm.cursor, rm.pass, rm.relaxed_queues, rm.waiting_apps and the waiting of groups (RM-11).
  *
- * Room and asks meet in two ways: a node whose room has grown is offered to all applications in
- * order (offer_node); an application whose asks have changed looks for room (serve_app). Between
- * steps no application could take room that exists, so nothing else ever needs to be looked at.
+ * Room and asks meet in three ways: a node whose room has grown is offered to all that have demand
+ * (offer_node); applications whose asks have changed look for room (serve_ready); where a limit has
+ * given way, those below it do (serve_relaxed). Between steps nobody could take room that exists,
+ * so nothing else ever needs to be looked at.
  */
-#include <string.h>
-
 #include "lib/base/check.h"
 #include "lib/base/mem.h"
 #include "rm/core/state.h"
@@ -27,59 +27,53 @@ bool rm_app_has_demand(const struct rm_app *app)
     return false;
 }
 
-/* Queue order: higher priority first, then the one submitted earlier. */
-static bool app_is_before(const struct rm_app *left, const struct rm_app *right)
+static void add_wish(struct rm_app *app, struct resource wish, bool *has_wish)
 {
-    if (left->submission.priority != right->submission.priority)
-        return left->submission.priority > right->submission.priority;
-    return left->report.app.sequence < right->report.app.sequence;
-}
-
-/* Where app stands in rm.demand, or would. */
-static size_t demand_position(const struct rm *rm, const struct rm_app *app)
-{
-    size_t low = 0;
-    size_t high = rm->demand_count;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (app_is_before(rm->demand[middle], app))
-            low = middle + 1;
-        else
-            high = middle;
+    if (!*has_wish) {
+        app->head_wish = wish;
+        app->least_wish = wish;
     }
-    return low;
+    app->least_wish = resource_smaller(app->least_wish, wish);
+    *has_wish = true;
 }
 
-static void demand_remove(struct rm *rm, size_t position)
+bool rm_app_sum_wishes(struct rm *rm, struct rm_app *app)
 {
-    list_remove(&rm->demand[position]->dirty_link);
-    rm->demand[position]->has_demand = false;
-    rm->demand_count--;
-    memmove(&rm->demand[position], &rm->demand[position + 1],
-            (rm->demand_count - position) * sizeof(struct rm_app *));
+    bool has_wish = false;
+    bool is_waiting = !rm_app_is_over(app) && app->attempt.state == RM_ATTEMPT_WAITING;
+    if (is_waiting)
+        add_wish(app, app->submission.master_resource, &has_wish);
+    if (is_waiting && !list_node_is_listed(&app->waiting_link))
+        list_append(&rm->waiting_apps, &app->waiting_link, app);
+    if (!is_waiting)
+        list_remove(&app->waiting_link);
+    for (const struct list_node *link = app->groups.first; link != NULL; link = link->next) {
+        const struct rm_group *group = link->object;
+        if (group->any > 0)
+            add_wish(app, group->resource, &has_wish);
+    }
+    return has_wish;
 }
 
 void rm_scheduler_mark_app(struct rm *rm, struct rm_app *app)
 {
-    if (!app->has_demand && rm_app_has_demand(app)) {
-        struct rm_app **demand = mem_reserve(rm->demand, rm->demand_count, &rm->demand_capacity,
-                                             sizeof(struct rm_app *));
-        rm->demand = demand;
-        size_t position = demand_position(rm, app);
-        memmove(&demand[position + 1], &demand[position],
-                (rm->demand_count - position) * sizeof(struct rm_app *));
-        demand[position] = app;
-        rm->demand_count++;
-        app->has_demand = true;
-    }
-    if (app->has_demand && !list_node_is_listed(&app->dirty_link))
-        list_append(&rm->dirty_apps, &app->dirty_link, app);
+    if (app->queue == NULL)
+        return;
+    rm_reserve_review(rm, app);
+    rm_queue_rank_app(rm, app);
+    if (app->rank_nodes[QUEUE_RANK_DEMAND].is_ranked)
+        rm_queue_set_ready(rm, app, true);
 }
 
 void rm_scheduler_mark_all(struct rm *rm)
 {
-    for (size_t i = 0; i < rm->demand_count; i++)
-        rm_scheduler_mark_app(rm, rm->demand[i]);
+    rm->is_all_marked = true;
+}
+
+void rm_scheduler_mark_waiting(struct rm *rm)
+{
+    for (struct list_node *link = rm->waiting_apps.first; link != NULL; link = link->next)
+        rm_queue_set_ready(rm, link->object, true);
 }
 
 void rm_scheduler_mark_node(struct rm *rm, struct rm_node *node)
@@ -90,12 +84,9 @@ void rm_scheduler_mark_node(struct rm *rm, struct rm_node *node)
 
 void rm_scheduler_forget_app(struct rm *rm, struct rm_app *app)
 {
-    list_remove(&app->dirty_link);
-    if (!app->has_demand)
-        return;
-    size_t position = demand_position(rm, app);
-    CHECK(rm->demand[position] == app);
-    demand_remove(rm, position);
+    list_remove(&app->waiting_link);
+    if (app->queue != NULL)
+        rm_queue_rank_app(rm, app);
 }
 
 void rm_scheduler_group_due(struct rm *rm, void *owner)
@@ -185,6 +176,7 @@ static void grant(struct rm *rm, struct rm_group *group, struct rm_node *node)
                               .sequence = ++app->attempt.container_sequence};
     struct rm_allocation *allocation =
         rm_allocation_new(rm, id, app, node, group->resource, group->priority);
+    rm_reserve_clear(rm, &group->reserve);
     list_append(&app->attempt.granted, &allocation->granted_link, allocation);
     rm_asks_take(rm, allocation);
     CHECK(allocation->took_any);
@@ -192,8 +184,18 @@ static void grant(struct rm *rm, struct rm_group *group, struct rm_node *node)
                allocation->took_host   ? "node-local"
                : allocation->took_rack ? "rack-local"
                                        : "off-switch");
+    if (group->any == 0)
+        rm_queue_rank_app(rm, app);
     note_grant(rm, group, allocation);
     rm_answer_mark(rm, app);
+}
+
+struct resource rm_app_allowance(const struct rm *rm, const struct rm_app *app)
+{
+    struct resource allowance = rm_user_headroom(rm, app);
+    for (const struct rm_queue *queue = app->queue; queue != NULL; queue = queue->parent)
+        allowance = resource_smaller(allowance, rm_queue_headroom(queue));
+    return allowance;
 }
 
 bool rm_scheduler_may_place_master(const struct rm *rm, struct resource resource)
@@ -208,189 +210,378 @@ bool rm_scheduler_may_place_master(const struct rm *rm, struct resource resource
            vcores * 100 <= rm->capacity.vcores * percent;
 }
 
-static void serve_master(struct rm *rm, struct rm_app *app)
+bool rm_app_may_place_master(const struct rm *rm, const struct rm_app *app)
+{
+    struct resource wanted = app->submission.master_resource;
+    return resource_fits(wanted, rm_app_allowance(rm, app)) &&
+           rm_scheduler_may_place_master(rm, wanted) &&
+           rm_queue_may_place_master(app->queue, wanted) &&
+           rm_queue_full_of_running(app->queue) == NULL;
+}
+
+/* On node, when that is given and fits. */
+static bool serve_master(struct rm *rm, struct rm_app *app, const struct rm_node *node)
 {
     struct resource wanted = app->submission.master_resource;
     size_t index;
-    if (!rm_scheduler_may_place_master(rm, wanted) ||
-        !rm_room_find(rm->room, wanted, rm->cursor, &index))
-        return;
+    if (!rm_app_may_place_master(rm, app))
+        return false;
+    struct rm_node *reserved = app->attempt.reserve.node;
+    if (reserved != NULL && resource_fits(wanted, rm_node_free(reserved)))
+        index = reserved->index;
+    else if (node != NULL && node->node_id != app->attempt.avoid_node_id &&
+             resource_fits(wanted, rm_room_get(rm->room, node->index)))
+        index = node->index;
+    else if (!rm_room_find(rm->room, wanted, rm->cursor, &index))
+        return false;
     /* Another node than the one on which the last attempt ended, if there is one. */
-    if (rm->nodes[index]->node_id == app->attempt.avoid_node_id)
+    else if (rm->nodes[index]->node_id == app->attempt.avoid_node_id)
         CHECK(rm_room_find(rm->room, wanted, index + 1, &index));
     rm->cursor = index + 1;
     rm_attempt_place(rm, app, rm->nodes[index]);
+    rm_reserve_clear(rm, &app->attempt.reserve);
+    return true;
 }
 
-static bool node_fits(const struct rm_node *node, struct resource wanted)
+static bool node_fits(const struct rm_group *group, const struct rm_node *node)
 {
-    return resource_fits(wanted, rm_node_free(node));
+    return resource_fits(group->resource, rm_node_room_for(node, group));
 }
 
-static void serve_hosts(struct rm *rm, struct rm_group *group)
+static struct rm_node *place_find(const struct rm_group *group, const struct rm_place *place)
 {
-    size_t cursor = 0;
+    for (struct list_node *link = place->nodes.first; link != NULL; link = link->next) {
+        if (node_fits(group, link->object))
+            return link->object;
+    }
+    return NULL;
+}
+
+/* In one pass room only shrinks: rows found without it are not looked at again. */
+static void begin_pass(struct rm *rm, struct rm_group *group)
+{
+    if (group->pass == rm->pass)
+        return;
+    group->pass = rm->pass;
+    group->host_cursor = 0;
+    group->rack_cursor = 0;
+}
+
+static bool serve_hosts(struct rm *rm, struct rm_group *group)
+{
+    size_t next = group->host_cursor;
     struct slice name;
     void *value;
-    while (group->any > 0 && map_next(group->hosts, &cursor, &name, &value)) {
+    while (map_next(group->hosts, &next, &name, &value)) {
         const struct rm_want *row = value;
         const struct rm_place *place = map_get(rm->hosts, name);
-        if (row->count == 0 || place == NULL)
-            continue;
-        for (struct list_node *link = place->nodes.first; link != NULL; link = link->next) {
-            while (group->any > 0 && row->count > 0 && node_fits(link->object, group->resource))
-                grant(rm, group, link->object);
+        struct rm_node *node = row->count == 0 || place == NULL ? NULL : place_find(group, place);
+        if (node != NULL) {
+            grant(rm, group, node);
+            return true;
         }
-    }
-}
-
-/* One container on each of the place's nodes in turn, to spread them. True when one was granted. */
-static bool serve_rack_round(struct rm *rm,
-                             struct rm_group *group,
-                             struct rm_place *place,
-                             struct rm_want *row)
-{
-    bool has_granted = false;
-    for (struct list_node *link = place->nodes.first; link != NULL; link = link->next) {
-        if (group->any == 0 || row->count == 0)
-            break;
-        if (!node_fits(link->object, group->resource))
-            continue;
-        grant(rm, group, link->object);
-        has_granted = true;
-    }
-    return has_granted;
-}
-
-/* Grants on wanted racks if it is time; else returns true when a rack's room had to be refused. */
-static bool serve_racks(struct rm *rm, struct rm_group *group)
-{
-    bool is_time = waited_ms(rm, group) >= rm_group_host_wait_ms(rm, group);
-    size_t cursor = 0;
-    struct slice name;
-    void *value;
-    while (group->any > 0 && map_next(group->racks, &cursor, &name, &value)) {
-        struct rm_want *row = value;
-        struct rm_place *place = map_get(rm->racks, name);
-        if (row->count == 0 || !row->relax_locality || place == NULL)
-            continue;
-        if (is_time) {
-            while (serve_rack_round(rm, group, place, row)) {
-                /* A grant there restarts the racks' wait, not the hosts': still time. */
-            }
-            continue;
-        }
-        for (struct list_node *link = place->nodes.first; link != NULL; link = link->next) {
-            if (node_fits(link->object, group->resource))
-                return true;
-        }
+        group->host_cursor = next;
     }
     return false;
 }
 
-/* Grants anywhere if it is time; else returns true when room had to be refused. */
-static bool serve_anywhere(struct rm *rm, struct rm_group *group)
+/* Grants on a wanted rack if it is time; else says whether a rack's room had to be refused. */
+static bool serve_racks(struct rm *rm, struct rm_group *group, bool *ret_has_refused)
+{
+    bool is_time = waited_ms(rm, group) >= rm_group_host_wait_ms(rm, group);
+    size_t next = group->rack_cursor;
+    struct slice name;
+    void *value;
+    while (map_next(group->racks, &next, &name, &value)) {
+        struct rm_want *row = value;
+        struct rm_place *place = map_get(rm->racks, name);
+        struct rm_node *node = row->count == 0 || !row->relax_locality || place == NULL
+                                   ? NULL
+                                   : place_find(group, place);
+        if (node != NULL && !is_time) {
+            *ret_has_refused = true;
+            return false;
+        }
+        if (node != NULL) {
+            /* The next one goes elsewhere, to spread them. */
+            list_remove(&node->rack_link);
+            list_append(&place->nodes, &node->rack_link, node);
+            grant(rm, group, node);
+            return true;
+        }
+        group->rack_cursor = next;
+    }
+    return false;
+}
+
+/* Grants anywhere if it is time; else says whether room had to be refused. */
+static bool serve_anywhere(struct rm *rm, struct rm_group *group, bool *ret_has_refused)
 {
     size_t index;
     size_t passed_over = 0; /* nodes on racks from which the group does not relax */
     size_t from = rm->cursor;
-    while (group->any > 0 && group->relax_any && passed_over < rm->node_count &&
+    while (group->relax_any && passed_over < rm->node_count &&
            rm_room_find(rm->room, group->resource, from, &index)) {
         bool waits;
         from = index + 1;
         if (rm_group_may_take(rm, group, rm->nodes[index], &waits)) {
             rm->cursor = from;
             grant(rm, group, rm->nodes[index]);
-        } else if (waits) {
             return true;
-        } else {
-            passed_over++;
         }
+        if (waits) {
+            *ret_has_refused = true;
+            return false;
+        }
+        passed_over++;
     }
     return false;
 }
 
-/* The group looks for room everywhere. */
-static void serve_group(struct rm *rm, struct rm_group *group)
+static bool offer_to_group(struct rm *rm, struct rm_node *node, struct rm_group *group)
+{
+    if (group->any == 0 || !node_fits(group, node))
+        return false;
+    rm_group_refresh(rm, group);
+    bool waits;
+    if (rm_group_may_take(rm, group, node, &waits)) {
+        grant(rm, group, node);
+        return true;
+    }
+    if (waits)
+        note_refusal(rm, group);
+    return false;
+}
+
+/* The group looks for room everywhere, for one container. */
+static bool serve_group(struct rm *rm, struct rm_group *group)
 {
     size_t index;
-    if (group->any == 0 || !rm_room_find(rm->room, group->resource, rm->cursor, &index))
-        return;
+    if (group->reserve.node != NULL && offer_to_group(rm, group->reserve.node, group))
+        return true;
+    if (!rm_room_find(rm->room, group->resource, rm->cursor, &index))
+        return false;
     rm_group_refresh(rm, group);
-    serve_hosts(rm, group);
-    bool has_refused = serve_racks(rm, group) || serve_anywhere(rm, group);
-    if (group->any > 0 && has_refused)
+    begin_pass(rm, group);
+    bool has_refused = false;
+    if (serve_hosts(rm, group) || serve_racks(rm, group, &has_refused))
+        return true;
+    if (!has_refused && serve_anywhere(rm, group, &has_refused))
+        return true;
+    if (has_refused)
         note_refusal(rm, group);
+    return false;
 }
 
-static void serve_app(struct rm *rm, struct rm_app *app)
+static void note_overtaken(struct rm *rm, struct rm_reserve *reserve, struct resource wish)
 {
-    if (app->attempt.state == RM_ATTEMPT_WAITING) {
-        serve_master(rm, app);
-        return;
-    }
-    for (struct list_node *link = app->groups.first; link != NULL; link = link->next)
-        serve_group(rm, link->object);
+    size_t index;
+    if (reserve->since_ms < 0 && !rm_room_find(rm->room, wish, 0, &index))
+        rm_reserve_note(rm, reserve);
 }
 
-static void offer_node_to_group(struct rm *rm, struct rm_node *node, struct rm_group *group)
+/* One container for the application, on node or (NULL) wherever there is room. */
+static bool serve_app(struct rm *rm, struct rm_app *app, struct rm_node *node)
 {
-    rm_group_refresh(rm, group);
-    while (group->any > 0 && node_fits(node, group->resource)) {
-        bool waits;
-        if (rm_group_may_take(rm, group, node, &waits)) {
-            grant(rm, group, node);
+    if (app->attempt.state == RM_ATTEMPT_WAITING)
+        return serve_master(rm, app, node);
+    struct resource allowance = rm_app_allowance(rm, app);
+    struct rm_group *passed_over = NULL;
+    for (struct list_node *link = app->groups.first; link != NULL; link = link->next) {
+        struct rm_group *group = link->object;
+        if (group->any == 0 || !resource_fits(group->resource, allowance))
             continue;
+        if (node == NULL ? serve_group(rm, group) : offer_to_group(rm, node, group)) {
+            if (passed_over != NULL)
+                note_overtaken(rm, &passed_over->reserve, passed_over->resource);
+            return true;
         }
-        if (waits)
-            note_refusal(rm, group);
+        if (passed_over == NULL)
+            passed_over = group;
+    }
+    return false;
+}
+
+/* --- whose turn it is ------------------------------------------------------------------------ */
+/*
+ * The application in or below queue that is to be served first, of those whose smallest wish fits
+ * into room and every limit and that were not passed over in this pass. NULL: nobody.
+ */
+static struct rm_app *pick(struct rm *rm,
+                           const struct rm_queue *queue,
+                           enum rm_queue_rank which,
+                           struct resource room)
+{
+    room = resource_smaller(room, rm_queue_headroom(queue));
+    struct rm_rank_node *node = NULL;
+    while ((node = rm_rank_next(&queue->ranks[which], node, room)) != NULL) {
+        struct rm_app *app = node->object;
+        if (!rm_queue_is_leaf(queue)) {
+            app = pick(rm, node->object, which, room);
+            if (app != NULL)
+                return app;
+        } else if (app->passed != rm->pass &&
+                   resource_fits(app->least_wish, rm_user_headroom(rm, app))) {
+            return app;
+        }
+    }
+    return NULL;
+}
+
+static const struct resource boundless = {.memory_bytes = UINT64_MAX, .vcores = UINT32_MAX};
+
+/* Of all that some node could hold: who is first, whether there is room now or not. */
+static struct rm_app *first_in_turn(struct rm *rm)
+{
+    return pick(rm, rm->queues.root, QUEUE_RANK_DEMAND, rm->largest_node);
+}
+
+/* first was before the one that has just been served. */
+static void note_first(struct rm *rm, struct rm_app *first, const struct rm_app *served)
+{
+    if (first == NULL || first == served)
+        return;
+    if (first->attempt.state == RM_ATTEMPT_WAITING) {
+        if (rm_app_may_place_master(rm, first))
+            note_overtaken(rm, &first->attempt.reserve, first->submission.master_resource);
         return;
     }
+    struct resource allowance = rm_app_allowance(rm, first);
+    for (struct list_node *link = first->groups.first; link != NULL; link = link->next) {
+        struct rm_group *group = link->object;
+        if (group->any == 0 || !resource_fits(group->resource, allowance))
+            continue;
+        note_overtaken(rm, &group->reserve, group->resource);
+        return;
+    }
+}
+
+/* What it is reserved for goes first, and alone. */
+static void offer_reserved(struct rm *rm, struct rm_node *node)
+{
+    struct rm_reserve *reserve = node->reserved_for;
+    struct rm_app *app = reserve->app;
+    if (reserve->group == NULL)
+        (void)serve_master(rm, app, node);
+    else if (resource_fits(reserve->group->resource, rm_app_allowance(rm, app)))
+        (void)offer_to_group(rm, node, reserve->group);
 }
 
 static void offer_node(struct rm *rm, struct rm_node *node)
 {
-    size_t position = 0;
-    while (position < rm->demand_count) {
+    if (node->reserved_for != NULL)
+        offer_reserved(rm, node);
+    rm->pass++;
+    while (node->reserved_for == NULL) {
         struct resource room = rm_node_free(node);
         if (room.memory_bytes == 0 || room.vcores == 0)
             return;
-        struct rm_app *app = rm->demand[position];
-        if (app->attempt.state == RM_ATTEMPT_WAITING)
-            serve_master(rm, app);
-        for (struct list_node *link = app->groups.first; link != NULL; link = link->next)
-            offer_node_to_group(rm, node, link->object);
-        if (rm_app_has_demand(app))
-            position++;
+        struct rm_app *app = pick(rm, rm->queues.root, QUEUE_RANK_DEMAND, room);
+        if (app == NULL)
+            return;
+        struct rm_app *first = first_in_turn(rm);
+        if (serve_app(rm, app, node))
+            note_first(rm, first, app);
         else
-            demand_remove(rm, position);
+            app->passed = rm->pass;
     }
 }
 
-static void serve_dirty_apps(struct rm *rm)
+static void serve_ready(struct rm *rm)
 {
-    /* Several are served in queue order, not in the order in which they were marked. */
-    size_t position = 0;
-    while (rm->dirty_apps.count > 0) {
-        struct rm_app *app = rm->dirty_apps.first->object;
-        if (rm->dirty_apps.count > 1) {
-            while (!list_node_is_listed(&rm->demand[position]->dirty_link))
-                position++;
-            app = rm->demand[position];
+    rm->pass++;
+    struct rm_app *app;
+    while ((app = pick(rm, rm->queues.root, QUEUE_RANK_READY, boundless)) != NULL) {
+        struct rm_app *first = first_in_turn(rm);
+        if (serve_app(rm, app, NULL))
+            note_first(rm, first, app);
+        else
+            rm_queue_set_ready(rm, app, false);
+    }
+    /* Whom a limit holds back is looked at again when it gives way. */
+    for (;;) {
+        const struct rm_queue *queue = rm->queues.root;
+        while (!rm_queue_is_leaf(queue)) {
+            const struct rm_rank_node *first = rm_rank_first(&queue->ranks[QUEUE_RANK_READY]);
+            if (first == NULL)
+                return;
+            queue = first->object;
         }
-        list_remove(&app->dirty_link);
-        serve_app(rm, app);
-        if (!rm_app_has_demand(app))
-            rm_scheduler_forget_app(rm, app);
+        rm_queue_set_ready(rm, rm_rank_first(&queue->ranks[QUEUE_RANK_READY])->object, false);
+    }
+}
+
+/* No node has more for anybody; on a kept one there may be more for the one it is kept for. */
+static struct resource room_at_most(const struct rm *rm)
+{
+    return rm->reserved_count > 0 ? boundless : rm_room_largest(rm->room);
+}
+
+static void serve_relaxed(struct rm *rm, const struct rm_queue *queue)
+{
+    rm->pass++;
+    for (;;) {
+        struct resource room = room_at_most(rm);
+        for (const struct rm_queue *above = queue->parent; above != NULL; above = above->parent)
+            room = resource_smaller(room, rm_queue_headroom(above));
+        struct rm_app *app = pick(rm, queue, QUEUE_RANK_DEMAND, room);
+        if (app == NULL)
+            return;
+        if (!serve_app(rm, app, NULL))
+            app->passed = rm->pass;
+    }
+}
+
+/* Others look for room, too: all must stand in one order. */
+static void ready_all_below(struct rm *rm, struct rm_queue *queue)
+{
+    for (struct list_node *link = queue->children.first; link != NULL; link = link->next)
+        ready_all_below(rm, link->object);
+    struct resource room = room_at_most(rm);
+    struct rm_rank_node *node = NULL;
+    while ((node = rm_rank_next(&queue->ranks[QUEUE_RANK_DEMAND], node, room)) != NULL) {
+        if (rm_queue_is_leaf(queue))
+            rm_queue_set_ready(rm, node->object, true);
+    }
+}
+
+static void serve_searching(struct rm *rm)
+{
+    if (rm->relaxed_queues.count == 1 && rm->queues.root->ranks[QUEUE_RANK_READY].count == 0) {
+        serve_relaxed(rm, list_pop(&rm->relaxed_queues));
+        return;
+    }
+    while (rm->relaxed_queues.count > 0)
+        ready_all_below(rm, list_pop(&rm->relaxed_queues));
+    serve_ready(rm);
+}
+
+static void mark_everyone(struct rm *rm)
+{
+    rm->is_all_marked = false;
+    rm_queues_measure(rm);
+    size_t cursor = 0;
+    void *value;
+    while (map_u64_next(rm->apps, &cursor, NULL, &value)) {
+        if (!rm_app_is_over(value))
+            rm_scheduler_mark_app(rm, value);
     }
 }
 
 void rm_scheduler_run(struct rm *rm)
 {
-    while (rm->dirty_nodes.count > 0) {
-        struct rm_node *node = list_pop(&rm->dirty_nodes);
-        if (node->state == NODE_ACTIVE)
-            offer_node(rm, node);
+    for (;;) {
+        if (rm->is_all_marked)
+            mark_everyone(rm);
+        if (rm->dirty_nodes.count > 0) {
+            struct rm_node *node = list_pop(&rm->dirty_nodes);
+            if (node->state == NODE_ACTIVE)
+                offer_node(rm, node);
+        } else if (rm->queues.root->ranks[QUEUE_RANK_READY].count > 0 ||
+                   rm->relaxed_queues.count > 0) {
+            serve_searching(rm);
+        } else {
+            break;
+        }
     }
-    serve_dirty_apps(rm);
 }

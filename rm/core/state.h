@@ -11,6 +11,7 @@
 #include "lib/base/transition.h"
 #include "lib/model/ids.h"
 #include "lib/model/machine.h"
+#include "rm/core/queues.h"
 #include "rm/core/rm.h"
 #include "rm/core/room.h"
 
@@ -88,6 +89,15 @@ struct rm_allocation {
     struct list_node granted_link; /* in rm_attempt.granted while GRANTED and not a master */
 };
 
+/* --- room kept for a large wish (reserve.c) -------------------------------------------------- */
+struct rm_reserve {
+    struct rm_app *app;
+    struct rm_group *group; /* NULL: the application's master */
+    struct rm_node *node;   /* kept for it; NULL: none */
+    int64_t since_ms;       /* when it was overtaken for lack of room; -1: it was not */
+    struct list_node link;  /* in rm.overtaken while since_ms is not -1 */
+};
+
 /* --- asks (asks.c) --------------------------------------------------------------------------- */
 struct rm_want {
     uint32_t count;
@@ -110,6 +120,10 @@ struct rm_group {
     size_t live_racks;
     int64_t skipped_ms;    /* when room was first refused for locality; -1: not since */
     struct rm_timer timer; /* next level of locality is due */
+    struct rm_reserve reserve;
+    uint64_t pass; /* of rm in which the cursors, in hosts and racks, count */
+    size_t host_cursor;
+    size_t rack_cursor;
     struct list_node link; /* in rm_app.groups, by priority */
 };
 
@@ -163,6 +177,7 @@ struct rm_attempt {
     struct rm_timer timer;      /* to register, to be heard of, or to exit; by state */
     struct rm_timer kill_timer; /* must_stop not obeyed */
     uint64_t avoid_node_id;     /* where the attempt before it ended; 0: none */
+    struct rm_reserve reserve;  /* of the waiting master */
 };
 
 /* --- applications (applications.c) ----------------------------------------------------------- */
@@ -192,9 +207,18 @@ struct rm_app {
     struct map_u64 *nodes;   /* node id -> struct rm_node that ever held a container of it */
     struct list groups;      /* struct rm_group by priority, then table order */
     struct arena *asks_arena;
-    struct list waiters;            /* struct rm_hold */
-    bool has_demand;                /* in rm.demand */
-    struct list_node dirty_link;    /* in rm.dirty_apps: asks may have become grantable */
+    struct list waiters;           /* struct rm_hold */
+    struct rm_queue *queue;        /* NULL: over and holding nothing */
+    struct rm_user *user;          /* of queue */
+    struct list_node queue_link;   /* in queue's apps */
+    struct list_node waiting_link; /* in rm.waiting_apps: wants a master */
+    struct resource used;          /* by allocations */
+    struct resource least_wish;    /* smaller memory and smaller vcores of all that is wanted */
+    struct resource head_wish;     /* what is wanted first */
+    struct rm_rank_node rank_nodes[QUEUE_RANK_COUNT]; /* in queue's ranks */
+    uint64_t passed;      /* of rm.pass in which it could not be served */
+    bool is_counted_live; /* in queue */
+    bool is_counted_running;
     struct list_node news_link;     /* in rm.news_apps: the held Allocate may be answered */
     struct list_node changed_link;  /* in rm.changed_apps: waiters may be answered */
     struct list_node finished_link; /* in rm.finished, oldest first */
@@ -251,8 +275,9 @@ struct rm_node {
     struct rm_place *rack;
     struct list_node host_link;
     struct list_node rack_link;
-    struct list_node dirty_link; /* in rm.dirty_nodes: room has grown */
-    struct list_node news_link;  /* in rm.news_nodes: the held heartbeat may be answered */
+    struct rm_reserve *reserved_for; /* NULL: open to all */
+    struct list_node dirty_link;     /* in rm.dirty_nodes: room has grown */
+    struct list_node news_link;      /* in rm.news_nodes: the held heartbeat may be answered */
 };
 
 /* --- the machine (rm.c) ---------------------------------------------------------------------- */
@@ -278,7 +303,6 @@ struct rm {
     struct map *requests; /* (client_id, request_id) -> struct rm_app */
     size_t live_count;
     struct list finished;
-    struct list dirty_apps;
     struct list news_apps;
     struct list changed_apps;
 
@@ -297,13 +321,19 @@ struct rm {
     struct list dirty_nodes;
     struct list news_nodes;
 
-    struct resource capacity; /* of ACTIVE nodes */
+    struct resource capacity;     /* of ACTIVE nodes */
+    struct resource largest_node; /* the largest memory and vcores of one, maybe not the same */
     struct resource used;
-    struct rm_room *room;   /* free resources by node index */
-    size_t cursor;          /* where the next search for room anywhere starts */
-    struct rm_app **demand; /* applications that want something, in queue order */
-    size_t demand_count;
-    size_t demand_capacity;
+    struct rm_room *room; /* free resources by node index */
+    size_t cursor;        /* where the next search for room anywhere starts */
+    struct rm_queues queues;
+    struct list relaxed_queues; /* whose limit has given way */
+    struct list waiting_apps;   /* that want a master */
+    bool is_all_marked;         /* shares, limits and waits are to be measured anew */
+    uint64_t pass;              /* over demand; see rm_app.passed */
+    struct list overtaken;      /* struct rm_reserve, oldest first */
+    size_t reserved_count;      /* nodes that are kept for one of these */
+    struct rm_timer reserve_timer;
 };
 
 /* timers.c */
@@ -388,8 +418,10 @@ void rm_app_answer_waiters(struct rm *rm, struct rm_app *app);
 struct rm_app *rm_app_new(struct rm *rm, struct app_id id);
 void rm_app_free(struct rm *rm, struct rm_app *app);
 void rm_app_remember_request(struct rm *rm, struct rm_app *app);
+/* The daemons' own and the operator's. */
+bool rm_user_is_admin(const struct rm *rm, struct slice user);
 /* True when user may end the application. */
-bool rm_app_may_kill(const struct rm *rm, const struct rm_app *app, struct slice user);
+bool rm_app_may_kill(const struct rm *rm, const struct rm_app *app, const struct event *event);
 
 /* attempts.c */
 extern const struct transition_table rm_attempt_table;
@@ -470,8 +502,16 @@ void rm_scheduler_mark_node(struct rm *rm, struct rm_node *node);
 void rm_scheduler_run(struct rm *rm);
 /* A group's timer; owner is the group. */
 void rm_scheduler_group_due(struct rm *rm, void *owner);
+/* A master may be placed that could not: look at all that wait. */
+void rm_scheduler_mark_waiting(struct rm *rm);
 /* True when the application is waiting for room or containers. */
 bool rm_app_has_demand(const struct rm_app *app);
+/* Sets head_wish and least_wish and keeps rm.waiting_apps; true when there is demand. */
+bool rm_app_sum_wishes(struct rm *rm, struct rm_app *app);
+/* What queues and user limits leave for one more container. */
+struct resource rm_app_allowance(const struct rm *rm, const struct rm_app *app);
+/* True when every limit allows the waiting master. */
+bool rm_app_may_place_master(const struct rm *rm, const struct rm_app *app);
 void rm_scheduler_forget_app(struct rm *rm, struct rm_app *app);
 /* True when locality allows the group a container on node now. */
 bool rm_group_may_take(const struct rm *rm,
@@ -480,6 +520,17 @@ bool rm_group_may_take(const struct rm *rm,
                        bool *ret_waits);
 /* True when one more master of this size may be placed. */
 bool rm_scheduler_may_place_master(const struct rm *rm, struct resource resource);
+
+/* reserve.c */
+void rm_reserve_open(struct rm_reserve *reserve, struct rm_app *app, struct rm_group *group);
+/* It was its turn, but there was no room, and another was served. */
+void rm_reserve_note(struct rm *rm, struct rm_reserve *reserve);
+/* It is served or of no use any more: the kept node, if any, is open to all again. */
+void rm_reserve_clear(struct rm *rm, struct rm_reserve *reserve);
+/* Lets go what the application has no use for any more. */
+void rm_reserve_review(struct rm *rm, struct rm_app *app);
+/* Keeps nodes for those that were overtaken long ago. */
+void rm_reserve_due(struct rm *rm, void *owner);
 
 /* nodes.c: the calls of NodeTracker, and ListNodes */
 extern const struct transition_table rm_node_table;
@@ -507,6 +558,10 @@ void rm_node_take_completed(struct rm *rm,
 void rm_node_hold(struct rm *rm, struct rm_node *node, struct resource resource);
 void rm_node_release(struct rm *rm, struct rm_node *node, struct resource resource);
 struct resource rm_node_free(const struct rm_node *node);
+/* What of it this group may take: nothing while the node is kept for another. */
+struct resource rm_node_room_for(const struct rm_node *node, const struct rm_group *group);
+/* Who may take its room has changed. */
+void rm_node_room_changed(struct rm *rm, const struct rm_node *node);
 struct rm_node *rm_node_find(const struct rm *rm, uint64_t node_id);
 bool rm_node_has_app(const struct rm_node *node, struct app_id app);
 void rm_node_close(struct rm *rm, struct rm_node *node);
@@ -539,6 +594,14 @@ static inline bool resource_fits(struct resource wanted, struct resource room)
 static inline bool resource_equal(struct resource left, struct resource right)
 {
     return left.memory_bytes == right.memory_bytes && left.vcores == right.vcores;
+}
+
+static inline struct resource resource_smaller(struct resource left, struct resource right)
+{
+    return (struct resource){.memory_bytes = left.memory_bytes < right.memory_bytes
+                                                 ? left.memory_bytes
+                                                 : right.memory_bytes,
+                             .vcores = left.vcores < right.vcores ? left.vcores : right.vcores};
 }
 
 static inline bool resource_is_zero(struct resource resource)

@@ -12,6 +12,7 @@
 #include "lib/net/http_server.h"
 #include "lib/os/clock.h"
 #include "lib/os/host.h"
+#include "rm/daemon/queues_file.h"
 
 static const struct setting rm_settings_rows[] = {
     {"rm.node_heartbeat_interval_ms",   SETTING_MS,     "1s",    "How long a node's heartbeat is held.",            1,
@@ -42,6 +43,13 @@ static const struct setting rm_settings_rows[] = {
      LIMIT_APPS_REMEMBERED                                                                                                               },
     {"rm.live_apps_max",                SETTING_U64,    "10000", "Applications that may wait and run.",             1,
      LIMIT_APPS_ACTIVE                                                                                                                   },
+    {"rm.hold_after_ms",                SETTING_MS,     "2s",
+     "Time after which room is kept for what was overtaken for lack of it.",                                        2, INT32_MAX         },
+    {"rm.hold_percent",                 SETTING_U64,    "10",
+     "Share of the nodes that may be kept at once, in percent; 0: none, else at least one.",                        0,
+     100                                                                                                                                 },
+    {"rm.queues",                       SETTING_STRING, "",
+     "The queues' file; empty: queues.conf in the cluster's directory.",                                            0, 0                 },
     {"rm.container_max_memory",         SETTING_BYTES,  "0",
      "Memory of the largest container; 0: of the largest node.",                                                    0, 0                 },
     {"rm.container_max_vcores",         SETTING_U64,    "0",
@@ -77,11 +85,23 @@ static struct rm_settings read_settings(const struct settings *settings, struct 
         .masters_percent_max = (uint32_t)settings_u64(settings, "rm.masters_percent_max"),
         .finished_apps_max = (uint32_t)settings_u64(settings, "rm.finished_apps_max"),
         .live_apps_max = (uint32_t)settings_u64(settings, "rm.live_apps_max"),
+        .hold_after_ms = settings_ms(settings, "rm.hold_after_ms"),
+        .hold_percent = (uint32_t)settings_u64(settings, "rm.hold_percent"),
         .container_max = {.memory_bytes = settings_bytes(settings, "rm.container_max_memory"),
                           .vcores = (uint32_t)settings_u64(settings, "rm.container_max_vcores")},
         .master_resource = {.memory_bytes = settings_bytes(settings, "rm.master_memory"),
                           .vcores = (uint32_t)settings_u64(settings, "rm.master_vcores")       },
     };
+}
+
+const char *rm_queues_path(const struct rm_daemon *self, struct arena *arena)
+{
+    const char *path = settings_string(daemon_settings(self->daemon), "rm.queues");
+    if (path[0] != '\0')
+        return path;
+    struct slice text =
+        arena_format(arena, "%s/queues.conf", daemon_cluster_directory(self->daemon));
+    return (const char *)text.data;
 }
 
 /* --- the door: the machine's, and signatures on what comes out ---------------------------------
@@ -145,6 +165,7 @@ static enum status open_machine(struct rm_daemon *self,
 {
     struct arena *arena = arena_open(0);
     struct rm_settings settings = read_settings(daemon_settings(self->daemon), arena);
+    struct rm_queue_specs queues = {0};
     const char *fault = rm_settings_check(&settings);
     struct rm_signing *signing = MEM_NEW(struct rm_signing);
     enum status status;
@@ -155,7 +176,11 @@ static enum status open_machine(struct rm_daemon *self,
                       "container_max has memory and vcores or neither",
                       fault);
     else
+        status = rm_queues_file_read(rm_queues_path(self, arena), arena, &queues, reterr_error);
+    if (status == OK) {
+        settings.queues = &queues;
         status = rm_open(&settings, host_random_u64(), &signing->rm);
+    }
     arena_close(arena);
     if (status != OK) {
         mem_free(signing);

@@ -57,4 +57,7 @@ MUST_USE enum status rm_render_info(const struct rm_list_nodes_response *nodes,
                                     uint64_t started_wall_ms,
                                     struct buf *page);
 
+/* rm_daemon.c: where the queues' file is; lives as long as arena or the settings. */
+const char *rm_queues_path(const struct rm_daemon *self, struct arena *arena);
+
 #endif

