@@ -12,6 +12,9 @@ bench_dfs_bytes_LDADD = $(DFS_CLIENT_LIBS)
 noinst_PROGRAMS += bench/dfs_calls
 bench_dfs_calls_SOURCES = bench/dfs_calls.c
 bench_dfs_calls_LDADD = $(DFS_CLIENT_LIBS)
+noinst_PROGRAMS += bench/rm_core
+bench_rm_core_SOURCES = bench/rm_core.c
+bench_rm_core_LDADD = $(RM_CORE_LIBS)
 
 EXTRA_DIST += bench/dfs.py bench/measure.py bench/noop.py bench/repair.py bench/wordcount.py
 
