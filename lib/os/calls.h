@@ -3,7 +3,7 @@
  * can refuse. Only the sources of lib/os and tests include this header; everybody else calls
  * file.h, directory.h and process.h. Each entry keeps the contract of the POSIX call of its name:
  * -1 and errno on failure. Before the entry runs, its fault point (lib/base/fault.h) is asked; a
- * hit fails the call with EIO, or ENOMEM for a spawn.
+ * hit fails the call with EIO, or ENOMEM for a spawn. Then the plan of a drill (drill.h) is asked.
  */
 #ifndef MILLRACE_LIB_OS_CALLS_H
 #define MILLRACE_LIB_OS_CALLS_H
@@ -12,8 +12,10 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+struct dirent;
 struct stat;
 struct statvfs;
+struct timespec;
 
 struct os_calls {
     int (*open)(const char *path, int flags, mode_t mode);                    /* file_open */
@@ -38,9 +40,20 @@ struct os_calls {
     int (*stat)(const char *path, struct stat *ret_status);                 /* file_read */
     int (*lstat)(const char *path, struct stat *ret_status);                /* file_read */
     int (*statvfs)(const char *path, struct statvfs *ret_status);           /* file_read */
-    pid_t (*fork)(void);                                                    /* spawn */
-    pid_t (*waitpid)(pid_t pid, int *ret_status, int options);              /* no fault */
-    int (*kill)(pid_t pid, int signal);                                     /* no fault */
+    struct dirent *(*readdir)(void *stream); /* file_read; stream: a DIR. NULL, errno 0: the end */
+    void *(*mmap)(void *address,
+                  size_t bytes,
+                  int protection,
+                  int flags,
+                  int descriptor,
+                  off_t offset);                                      /* file_read */
+    int (*chmod)(const char *path, mode_t mode);                      /* file_write */
+    int (*fchmod)(int descriptor, mode_t mode);                       /* file_write */
+    int (*symlink)(const char *target, const char *path);             /* file_rename */
+    int (*set_times)(const char *path, const struct timespec *times); /* file_write */
+    pid_t (*fork)(void);                                              /* spawn */
+    pid_t (*waitpid)(pid_t pid, int *ret_status, int options);        /* no fault */
+    int (*kill)(pid_t pid, int signal);                               /* no fault */
 };
 
 /* The table that calls the kernel. */
@@ -71,6 +84,12 @@ int os_fstat(int descriptor, struct stat *ret_status);
 int os_stat(const char *path, struct stat *ret_status);
 int os_lstat(const char *path, struct stat *ret_status);
 int os_statvfs(const char *path, struct statvfs *ret_status);
+struct dirent *os_readdir(void *stream);
+void *os_mmap(void *address, size_t bytes, int protection, int flags, int descriptor, off_t offset);
+int os_chmod(const char *path, mode_t mode);
+int os_fchmod(int descriptor, mode_t mode);
+int os_symlink(const char *target, const char *path);
+int os_set_times(const char *path, const struct timespec *times);
 pid_t os_fork(void);
 pid_t os_waitpid(pid_t pid, int *ret_status, int options);
 int os_kill(pid_t pid, int signal);

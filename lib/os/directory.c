@@ -123,7 +123,7 @@ enum status directory_list(const char *path,
     size_t capacity = 0;
     struct dirent *entry;
     errno = 0;
-    while ((entry = readdir(stream)) != NULL) {
+    while ((entry = os_readdir(stream)) != NULL) {
         if (!is_dot_name(entry->d_name)) {
             names = mem_reserve(names, count, &capacity, sizeof(*names));
             names[count++] = arena_copy(arena, slice_from_string(entry->d_name));
@@ -173,7 +173,7 @@ static enum status remove_tree_at(const char *path, unsigned depth, struct error
     size_t count = 0;
     enum status status = directory_list(path, arena, &names, &count, reterr_error);
     if (status == ERR_DENIED &&
-        chmod(path, 0700) == 0) /* our own, with its permission taken away */
+        os_chmod(path, 0700) == 0) /* our own, with its permission taken away */
         status = directory_list(path, arena, &names, &count, reterr_error);
     for (size_t i = 0; i < count && status == OK; i++)
         status = remove_tree_at(path_join(arena, path, (const char *)names[i].data), depth + 1,

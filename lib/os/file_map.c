@@ -5,6 +5,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "lib/os/calls.h"
 #include "lib/os/file.h"
 
 static enum status map_open(int descriptor,
@@ -24,7 +25,7 @@ static enum status map_open(int descriptor,
     if (bytes > SIZE_MAX - before)
         return error_set(reterr_error, ERR_LIMIT, "map a file: the range is too long");
     size_t mapped = (size_t)(before + bytes);
-    void *base = mmap(NULL, mapped, protection, sharing, descriptor, (off_t)(offset - before));
+    void *base = os_mmap(NULL, mapped, protection, sharing, descriptor, (off_t)(offset - before));
     if (base == MAP_FAILED)
         return error_set_errno(reterr_error, errno, "map a file");
     *ret_map = (struct file_map){

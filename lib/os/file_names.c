@@ -87,7 +87,7 @@ static enum status write_synced(const char *path,
     if (status != OK)
         return status;
     /* A left-over of a crash may have another permission. */
-    if (fchmod(file_descriptor(file), (mode_t)permission) != 0)
+    if (os_fchmod(file_descriptor(file), (mode_t)permission) != 0)
         status = error_set_errno(reterr_error, errno, "change mode of %s", path);
     if (status == OK)
         status = file_write_at(file, 0, content, reterr_error);
@@ -154,7 +154,7 @@ enum status file_link(const char *source, const char *destination, struct error 
 
 enum status file_symlink(const char *target, const char *link_path, struct error *reterr_error)
 {
-    if (symlink(target, link_path) != 0)
+    if (os_symlink(target, link_path) != 0)
         return error_set_errno(reterr_error, errno, "make symlink %s", link_path);
     return OK;
 }
@@ -168,7 +168,7 @@ enum status file_remove(const char *path, struct error *reterr_error)
 
 enum status file_set_permission(const char *path, unsigned permission, struct error *reterr_error)
 {
-    if (chmod(path, (mode_t)permission) != 0)
+    if (os_chmod(path, (mode_t)permission) != 0)
         return error_set_errno(reterr_error, errno, "change mode of %s", path);
     return OK;
 }
@@ -184,7 +184,7 @@ enum status file_set_times(const char *path,
                            struct error *reterr_error)
 {
     struct timespec times[2] = {timespec_of(accessed_ms), timespec_of(modified_ms)};
-    if (utimensat(AT_FDCWD, path, times, 0) != 0)
+    if (os_set_times(path, times) != 0)
         return error_set_errno(reterr_error, errno, "change times of %s", path);
     return OK;
 }

@@ -53,6 +53,8 @@ enum status launcher_open(struct launcher **ret_launcher, struct error *reterr_e
     (void)close(sockets[1]); /* the launcher's end */
     if (pid < 0) {
         (void)close(sockets[0]);
+        if (reason == EAGAIN) /* not a thing that is in use: the limit of processes */
+            return error_set(reterr_error, ERR_LIMIT, "start the launcher: too many processes");
         return error_set_errno(reterr_error, reason, "start the launcher: fork");
     }
     struct launcher *launcher = MEM_NEW(struct launcher);

@@ -8,6 +8,8 @@ lib_libos_a_SOURCES = \
 	lib/os/crash.h \
 	lib/os/directory.c \
 	lib/os/directory.h \
+	lib/os/drill.c \
+	lib/os/drill.h \
 	lib/os/file.c \
 	lib/os/file.h \
 	lib/os/file_lock.c \

@@ -247,8 +247,10 @@ enum status process_spawn(const struct process_spec *spec,
     if (pid == 0)
         run_child(&plan);
     int reason = errno;
-    (void)close(failure_pipe[1]); /* pipes lose nothing at close */
-    if (pid < 0)
+    (void)close(failure_pipe[1]);    /* pipes lose nothing at close */
+    if (pid < 0 && reason == EAGAIN) /* not a thing that is in use: the limit of processes */
+        status = error_set(reterr_error, ERR_LIMIT, "start %s: too many processes", name);
+    else if (pid < 0)
         status = error_set_errno(reterr_error, reason, "start %s: fork", name);
     else
         status = read_outcome(failure_pipe[0], name, reterr_error);
