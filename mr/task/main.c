@@ -2,8 +2,8 @@
  * main.c - mr-task: one process in a container that runs attempts of one job, one after the other,
  * as long as the master has any. Started by a node manager; docs/containers.md has the environment.
  *
- * Exit codes: 0 the master had no more work; 1 it could not begin or the master is gone; 70 the
- * job's code called exit(); 128 + n the job's code crashed with signal n.
+ * Exit codes: 0 the master had no more work; 1 it could not begin, the master is gone, or the disk
+ * here let an attempt fail; 70 the job's code called exit(); 128 + n it crashed with signal n.
  */
 #include <stdio.h>
 #include <string.h>
@@ -34,6 +34,7 @@ struct task_process {
     struct job_object *object;
     struct signal_watcher *signals;
     bool is_net_open;
+    bool is_disk_ill; /* an attempt failed because of this host's disk: the next may do so, too */
 };
 
 static enum status variable(const char *name, const char **ret_value, struct error *reterr_error)
@@ -199,6 +200,13 @@ static enum status tell_done(struct task_process *process,
     return status;
 }
 
+/* An object that cannot be read here may be good: another attempt, on another host, will tell. */
+static bool is_trouble_of_host(enum status status)
+{
+    return status == ERR_IO || status == ERR_NO_SPACE || status == ERR_NO_MEMORY ||
+           status == ERR_LIMIT || status == ERR_BUSY;
+}
+
 /* OK: the master knows how it went. */
 static enum status run_attempt(struct task_process *process,
                                const struct am_get_task_response *work,
@@ -214,11 +222,12 @@ static enum status run_attempt(struct task_process *process,
 
     reporter_begin(process->host.reporter, &work->attempt, (int64_t)work->report_interval_ms);
     status = load_object(process, work, &failure);
-    is_fatal = status != OK;
+    is_fatal = status != OK && !is_trouble_of_host(status);
     if (status == OK) {
         status = attempt_run(&process->host, work, arena, &result, counters, &failure);
         is_fatal = result.is_refused;
     }
+    process->is_disk_ill = status == ERR_IO || status == ERR_NO_SPACE;
     reporter_end(process->host.reporter);
     counters_add_task(counters, TASK_CPU_MS, (uint64_t)(clock_process_cpu_us() - cpu_us) / 1000);
     (void)fflush(stdout); /* what the job printed belongs before what comes next */
@@ -238,7 +247,7 @@ static enum status run_all(struct task_process *process, struct error *reterr_er
     struct arena *arena = arena_open(LIMIT_UNPACKED_BYTES);
     enum status status = OK;
 
-    while (status == OK) {
+    while (status == OK && !process->is_disk_ill) {
         const struct am_get_task_response *work;
         arena_reset(arena);
         status = umbilical_get_task(process->host.umbilical, &finished, arena, &work, reterr_error);
@@ -268,6 +277,8 @@ int main(int argc, char **argv)
     status = open_process(&process, &error);
     if (status == OK)
         status = run_all(&process, &error);
+    if (status == OK && process.is_disk_ill)
+        status = error_set(&error, ERR_IO, "this host's disk is full or broken");
     if (status != OK)
         (void)fprintf(stderr, "mr-task: %s\n", error.text);
     close_process(&process);

@@ -86,14 +86,17 @@ static enum status scratch_create(void *user, void **ret_file, struct error *ret
     struct task_scratch *scratch = user;
     struct file_sink *sink;
     char path[SCRATCH_PATH_BYTES];
-    int length = snprintf(path, sizeof(path), "%s/spill.%" PRId64 ".%p.%" PRIu64,
-                          scratch->directory, process_self(), (void *)scratch, scratch->next++);
     enum status status;
 
-    if (length < 0 || (size_t)length >= sizeof(path))
-        return error_set(reterr_error, ERR_LIMIT, "the path of scratch files is too long");
     sink = MEM_NEW(struct file_sink);
-    status = file_sink_open(sink, path, reterr_error);
+    do { /* one that an earlier attempt could not remove may still be there */
+        int length = snprintf(path, sizeof(path), "%s/spill.%" PRId64 ".%p.%" PRIu64,
+                              scratch->directory, process_self(), (void *)scratch, scratch->next++);
+        if (length < 0 || (size_t)length >= sizeof(path))
+            status = error_set(reterr_error, ERR_LIMIT, "the path of scratch files is too long");
+        else
+            status = file_sink_open(sink, path, reterr_error);
+    } while (status == ERR_EXISTS);
     if (status == OK)
         status = file_remove(path, reterr_error);
     if (status != OK) {

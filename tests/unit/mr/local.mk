@@ -52,5 +52,6 @@ EXTRA_tests_unit_mr_test_job_object_DEPENDENCIES = $(MR_TEST_OBJECTS) $(JOB_MODU
 tests_unit_mr_test_local_LDADD = $(UNIT_LIBS) $(MR_TASK_LIBS)
 EXTRA_tests_unit_mr_test_local_DEPENDENCIES = $(MR_TEST_OBJECTS) $(JOB_MODULES)
 
-UNIT_TESTS += tests/unit/mr/test_shuffle
+UNIT_TESTS += tests/unit/mr/test_shuffle tests/unit/mr/test_task_files
+tests_unit_mr_test_task_files_LDADD = $(UNIT_LIBS) $(MR_TASK_LIBS)
 tests_unit_mr_test_shuffle_LDADD = tests/unit/mr/libmemoryhost.a $(UNIT_LIBS) $(MR_TASK_LIBS)
