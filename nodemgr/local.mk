@@ -10,6 +10,7 @@ nodemgr_libnodemgrcore_a_SOURCES = \
 
 noinst_LIBRARIES += nodemgr/libnodemgrdaemon.a
 nodemgr_libnodemgrdaemon_a_SOURCES = \
+	nodemgr/daemon/disk.c \
 	nodemgr/daemon/environment.c \
 	nodemgr/daemon/environment.h \
 	nodemgr/daemon/folders.c \

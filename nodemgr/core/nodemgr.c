@@ -3,6 +3,8 @@
  */
 #include "nodemgr/core/nodemgr.h"
 
+#include <string.h>
+
 #include "lib/base/check.h"
 #include "lib/base/mem.h"
 #include "nodemgr/core/nodemgr_internal.h"
@@ -134,6 +136,20 @@ static void request(struct nodemgr *nodemgr, const struct event *event, struct a
 }
 
 /* --- the door --------------------------------------------------------------------------------- */
+static void take_usable(struct nodemgr *nodemgr,
+                        const struct nodemgr_usable *usable,
+                        struct actions *actions)
+{
+    size_t length = usable->why_not.length;
+    if (length >= sizeof(nodemgr->unusable))
+        length = sizeof(nodemgr->unusable) - 1;
+    if (length > 0)
+        memcpy(nodemgr->unusable, usable->why_not.data, length);
+    nodemgr->unusable[length] = '\0';
+    trace_emit(actions->trace, "nm %llu %s", (unsigned long long)nodemgr->settings.self.node_id,
+               length > 0 ? "unusable" : "usable");
+}
+
 void nodemgr_step(struct nodemgr *nodemgr, const struct event *event, struct actions *ret_actions)
 {
     nodemgr->now_ms = event->now_ms;
@@ -154,7 +170,10 @@ void nodemgr_step(struct nodemgr *nodemgr, const struct event *event, struct act
             nodemgr_container_effect_done(nodemgr, event, ret_actions);
         break;
     case EVENT_LOCAL:
-        nodemgr_container_local(nodemgr, event, ret_actions);
+        if (event->effect == NODEMGR_USABLE)
+            take_usable(nodemgr, event->data, ret_actions);
+        else
+            nodemgr_container_local(nodemgr, event, ret_actions);
         break;
     case EVENT_STOP:
         nodemgr_registration_stop(nodemgr, ret_actions);

@@ -116,6 +116,7 @@ struct nodemgr_forget {
 enum nodemgr_local {
     NODEMGR_EXITED,      /* struct nodemgr_exited */
     NODEMGR_OVER_MEMORY, /* struct nodemgr_over_memory */
+    NODEMGR_USABLE,      /* struct nodemgr_usable; until the first the node is well */
     NODEMGR_LOCAL_COUNT
 };
 
@@ -129,6 +130,11 @@ struct nodemgr_exited {
 struct nodemgr_over_memory {
     struct container_id container;
     uint64_t used_bytes;
+};
+
+/* Told to the resource manager, which sends nothing new; what runs goes on. */
+struct nodemgr_usable {
+    struct slice why_not; /* one sentence; empty: nothing is wrong any more */
 };
 
 /* settings' strings must outlive the machine. ERR_INVALID for a missing address or node id. */

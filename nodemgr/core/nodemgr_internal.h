@@ -7,6 +7,7 @@
 #include "lib/base/map.h"
 #include "lib/base/rng.h"
 #include "lib/base/transition.h"
+#include "lib/model/limits.h"
 #include "nodemgr/core/nodemgr.h"
 
 /* X(value, name): the states of a container as this node sees it. */
@@ -136,8 +137,9 @@ struct nodemgr {
     int64_t now_ms;
     uint64_t next_tag;
     struct resource used;
-    struct map_u64 *by_tag; /* of struct nodemgr_container, in order of start */
-    struct map *containers; /* the same by key */
+    char unusable[LIMIT_UNUSABLE_BYTES]; /* why nothing new shall be started here; "": nothing */
+    struct map_u64 *by_tag;              /* of struct nodemgr_container, in order of start */
+    struct map *containers;              /* the same by key */
     struct map *apps;
     struct map *forgotten; /* keys of applications that are over; value: non-NULL marker */
 };

@@ -104,6 +104,7 @@ static void call_register(struct nodemgr *nodemgr, struct actions *actions)
         .containers_count = containers_count,
         .apps = apps,
         .apps_count = apps_count,
+        .unusable = slice_from_string(nodemgr->unusable),
     };
     apply(nodemgr, NRE_CALL, actions);
     nodemgr->register_out = true;
@@ -122,6 +123,7 @@ static void call_heartbeat(struct nodemgr *nodemgr, struct actions *actions)
         .acknowledged = nodemgr->performed,
         .completed = completed,
         .started = started,
+        .unusable = slice_from_string(nodemgr->unusable),
     };
     size_t cursor = 0;
     void *value;

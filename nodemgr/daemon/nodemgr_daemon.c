@@ -31,6 +31,10 @@ static const struct setting nodemgr_settings_rows[] = {
      "Time between SIGTERM and SIGKILL when a container is stopped.",                                                                                                            1, LIMIT_WAIT_MS},
     {"nodemgr.memory_check_ms",   SETTING_MS,     "1s",
      "How often the memory of containers is measured; 0: never.",                                                                                                                0, LIMIT_WAIT_MS},
+    {"nodemgr.reserve",           SETTING_BYTES,  "64m",
+     "With less room than this on the disks of its folders the node gets nothing new to do.",                                                                                    0, 0            },
+    {"nodemgr.disk_check_ms",     SETTING_MS,     "1s",                                        "How often the room on these disks is looked at.",
+     1,                                                                                                                                                                             LIMIT_WAIT_MS},
     {"nodemgr.log_apps",          SETTING_U64,    "1000",                                      "Finished applications whose logs are kept.",                                     0,
      1000 * 1000                                                                                                                                                                                 },
     {"nodemgr.log_age_ms",        SETTING_MS,     "168h",                                      "How long logs of finished applications are kept.",
@@ -199,6 +203,7 @@ static void close_state(void *state)
     struct nodemgr_daemon *self = state;
     stop_serving(self);
     nodemgr_processes_close(&self->processes);
+    nodemgr_disk_close(&self->disk);
     nodemgr_fetches_close(&self->fetches);
     token_secret_close(&self->secret);
     arena_close(self->arena);
@@ -214,6 +219,8 @@ static void read_settings(struct nodemgr_daemon *self)
     self->fd_path = settings_string(settings, "nodemgr.fd_path");
     self->token_lifetime_ms = settings_ms(settings, "nodemgr.token_lifetime_ms");
     self->memory_check_ms = settings_ms(settings, "nodemgr.memory_check_ms");
+    self->disk_reserve_bytes = settings_bytes(settings, "nodemgr.reserve");
+    self->disk_check_ms = settings_ms(settings, "nodemgr.disk_check_ms");
     self->log_apps_max = settings_u64(settings, "nodemgr.log_apps");
     self->log_age_ms = settings_ms(settings, "nodemgr.log_age_ms");
 }
@@ -282,6 +289,7 @@ static enum status open_state(struct daemon *daemon,
     self->daemon = daemon;
     self->arena = arena_open(0);
     nodemgr_processes_open(&self->processes);
+    nodemgr_disk_open(&self->disk);
     nodemgr_fetches_open(&self->fetches);
     self->secret = *daemon_secret(daemon);
     read_settings(self);
@@ -310,7 +318,8 @@ static enum status open_state(struct daemon *daemon,
 
 static enum status start(void *state, struct error *reterr_error)
 {
-    return nodemgr_processes_start(state, reterr_error);
+    enum status status = nodemgr_processes_start(state, reterr_error);
+    return status == OK ? nodemgr_disk_start(state, reterr_error) : status;
 }
 
 static void stop(void *state)
@@ -319,6 +328,7 @@ static void stop(void *state)
     stop_serving(self);
     nodemgr_fetches_stop(&self->fetches);
     nodemgr_processes_stop(&self->processes);
+    nodemgr_disk_stop(&self->disk);
 }
 
 const struct daemon_definition nodemgr_daemon_definition = {

@@ -33,6 +33,14 @@ struct nodemgr_processes {
     bool is_stopping;
 };
 
+/* Room on the disks of the node's folders; disk.c. */
+struct nodemgr_disk {
+    struct mutex *mutex;
+    struct condition *changed;
+    struct thread *watcher;
+    bool is_stopping;
+};
+
 /* Files of the filesystem being fetched; localize.c. */
 struct nodemgr_fetches {
     struct mutex *mutex;
@@ -58,7 +66,10 @@ struct nodemgr_daemon {
     int64_t log_age_ms;
     struct workers *signaller;
     struct workers *cleaner;
+    uint64_t disk_reserve_bytes;
+    int64_t disk_check_ms;
     struct nodemgr_processes processes;
+    struct nodemgr_disk disk;
     struct nodemgr_fetches fetches;
     struct http_server *http;
 };
@@ -77,6 +88,13 @@ void nodemgr_fetches_close(struct nodemgr_fetches *fetches);
 void nodemgr_localize_post(struct nodemgr_daemon *self,
                            uint64_t tag,
                            const struct nodemgr_localize *localize);
+
+/* disk.c */
+void nodemgr_disk_open(struct nodemgr_disk *disk);
+/* Looks at once and then every nodemgr.disk_check_ms; the machine hears of each change. */
+MUST_USE enum status nodemgr_disk_start(struct nodemgr_daemon *self, struct error *reterr_error);
+void nodemgr_disk_stop(struct nodemgr_disk *disk); /* may come twice */
+void nodemgr_disk_close(struct nodemgr_disk *disk);
 
 /* processes.c */
 /* The launcher's host; before anything is launched. */

@@ -3,6 +3,8 @@
  * Owns rm.nodes, the places, the sums over nodes and the room index (RM-5 to RM-7, RM-10).
  * What a node brings along when it registers is in registration.c. States: docs/states/rm_node.dot.
  */
+#include <string.h>
+
 #include "lib/base/check.h"
 #include "lib/base/mem.h"
 #include "lib/model/limits.h"
@@ -64,7 +66,8 @@ bool rm_node_has_app(const struct rm_node *node, struct app_id app)
 struct resource rm_node_free(const struct rm_node *node)
 {
     struct resource room = {0};
-    if (node->state != NODE_ACTIVE || node->allocations.count >= LIMIT_CONTAINERS_PER_NODE)
+    if (node->state != NODE_ACTIVE || node->unusable[0] != '\0' ||
+        node->allocations.count >= LIMIT_CONTAINERS_PER_NODE)
         return room;
     if (node->capacity.memory_bytes > node->used.memory_bytes)
         room.memory_bytes = node->capacity.memory_bytes - node->used.memory_bytes;
@@ -232,6 +235,22 @@ void rm_node_close(struct rm *rm, struct rm_node *node)
     mem_free(node);
 }
 
+/* What it runs goes on; it is only not chosen for more until it says that it is well again. */
+static void node_set_unusable(struct rm *rm, struct rm_node *node, struct slice why)
+{
+    bool was_unusable = node->unusable[0] != '\0';
+    size_t length = why.length < sizeof(node->unusable) ? why.length : sizeof(node->unusable) - 1;
+    if (length > 0)
+        memcpy(node->unusable, why.data, length);
+    node->unusable[length] = '\0';
+    if (was_unusable == (length > 0))
+        return;
+    trace_emit(rm->actions->trace, "node %llu %s", (unsigned long long)node->node_id,
+               length > 0 ? "unusable" : "usable");
+    room_update(rm, node);
+    rm_scheduler_mark_node(rm, node);
+}
+
 /* --- the calls of NodeTracker ---------------------------------------------------------------- */
 static bool admit_daemon(struct rm *rm, const struct event *event)
 {
@@ -306,6 +325,7 @@ void rm_node_register(struct rm *rm, const struct event *event)
     node->session = ((uint64_t)rm->epoch << 32) | ++rm->session_counter;
     node_apply(rm, node, RM_NODE_REGISTER);
     node_join(rm, node);
+    node_set_unusable(rm, node, request->unusable);
     node_heard(rm, node);
     rm_command_restart(rm, node);
     rm_node_reconcile(rm, node, request, is_first);
@@ -337,6 +357,7 @@ void rm_node_heartbeat(struct rm *rm, const struct event *event)
     if (node == NULL)
         return;
     node_heard(rm, node);
+    node_set_unusable(rm, node, request->unusable);
     node->gone_count = 0; /* it has the registration's answer */
     end_hold(rm, node, ERR_CANCELLED, "a newer heartbeat came");
     rm_command_acknowledge(rm, node, request->acknowledged);
@@ -396,7 +417,8 @@ void rm_node_list(struct rm *rm, const struct event *event)
                                              .capacity = node->capacity,
                                              .used = node->used,
                                              .containers = (uint32_t)node->allocations.count,
-                                             .silent_ms = (uint64_t)(rm->now_ms - node->heard_ms)};
+                                             .silent_ms = (uint64_t)(rm->now_ms - node->heard_ms),
+                                             .unusable = slice_from_string(node->unusable)};
     }
     struct rm_list_nodes_response response = {.nodes = reports,
                                               .nodes_count = rm->node_count,

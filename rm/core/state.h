@@ -10,6 +10,7 @@
 #include "lib/base/map.h"
 #include "lib/base/transition.h"
 #include "lib/model/ids.h"
+#include "lib/model/limits.h"
 #include "lib/model/machine.h"
 #include "rm/core/queues.h"
 #include "rm/core/rm.h"
@@ -254,6 +255,7 @@ struct rm_node {
     struct endpoint endpoint;
     struct resource capacity;
     struct resource used;
+    char unusable[LIMIT_UNUSABLE_BYTES]; /* why it gets no containers now; "": it does */
     struct resource ceiling; /* used never exceeds it: capacity, or what registration brought */
     uint64_t incarnation;
     uint64_t session;

@@ -133,6 +133,7 @@ static enum status render_node(const struct rm_node_report *report, struct buf *
         {"rack",            node->rack                                       },
         {"nodeHTTPAddress", node->http_address                               },
         {"state",           slice_from_string(node_state_text(report->state))},
+        {"healthReport",    report->unusable                                 },
     };
 
     const struct {

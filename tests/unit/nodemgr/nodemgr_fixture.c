@@ -54,6 +54,8 @@ static void note_call(const struct action *action)
         say_statuses(" containers=", request->containers, request->containers_count);
         for (size_t i = 0; i < request->apps_count; i++)
             say(i == 0 ? " apps=%" PRIu32 : ",%" PRIu32, request->apps[i].sequence);
+        if (request->unusable.length > 0)
+            say(" unusable=\"%.*s\"", SLICE_ARGS(request->unusable));
     } else if (action->method == METHOD_NODE_TRACKER_NODE_HEARTBEAT) {
         const struct rm_node_heartbeat_request *request = action->message;
         say(" session=%" PRIu64 " acknowledged=%" PRIu64, request->session, request->acknowledged);
@@ -61,6 +63,8 @@ static void note_call(const struct action *action)
             say(i == 0 ? " started=%" PRIu64 : ",%" PRIu64, request->started[i].sequence);
         say_statuses(" completed=", request->completed, request->completed_count);
         say(" running=%" PRIu32, request->running);
+        if (request->unusable.length > 0)
+            say(" unusable=\"%.*s\"", SLICE_ARGS(request->unusable));
     } else if (action->method == METHOD_NODE_TRACKER_CONTAINERS_COMPLETED) {
         const struct rm_containers_completed_request *request = action->message;
         say_statuses(" ", request->completed, request->completed_count);

@@ -390,6 +390,34 @@ static void test_nodemgr__stop_does_not_wait_for_ever(void)
            "call UnregisterNode\n");
 }
 
+static void when_usable_told(const char *why_not)
+{
+    struct nodemgr_usable usable = {.why_not = slice_from_string(why_not)};
+    step((struct event){.kind = EVENT_LOCAL, .effect = NODEMGR_USABLE, .data = &usable});
+}
+
+static void test_nodemgr__unusable_is_told_until_it_is_over(void)
+{
+    given_registered();
+    when_usable_told("the disk is full");
+    EXPECT("nm 7 unusable\n"); /* a heartbeat is held already */
+    when_commanded(NULL, 0);
+    EXPECT(
+        "call NodeHeartbeat session=11 acknowledged=0 running=0 unusable=\"the disk is full\"\n");
+    when_answered(METHOD_NODE_TRACKER_NODE_HEARTBEAT, ERR_STALE, NULL);
+    when_deadline_comes();
+    EXPECT("nm 7 REGISTERED->UNREGISTERED\n"
+           "nm 7 UNREGISTERED->REGISTERING\n"
+           "call RegisterNode unusable=\"the disk is full\"\n");
+    when_registered_with(12);
+    when_usable_told("");
+    when_commanded(NULL, 0);
+    EXPECT("nm 7 REGISTERING->REGISTERED\n"
+           "call NodeHeartbeat session=12 acknowledged=0 running=0 unusable=\"the disk is full\"\n"
+           "nm 7 usable\n"
+           "call NodeHeartbeat session=12 acknowledged=0 running=0\n");
+}
+
 static const struct unit_test tests[] = {
     {"test_nodemgr__open_needs_identity_and_address",
      "A node without identity, address or verifier is refused.",                                                      test_nodemgr__open_needs_identity_and_address                     },
@@ -433,6 +461,9 @@ static const struct unit_test tests[] = {
      "A forgotten application is removed once its containers are over, and stays forgotten.",                         test_nodemgr__forgotten_application_is_removed_when_idle          },
     {"test_nodemgr__forget_twice_is_harmless",
      "Forgetting an application twice is harmless; a failed removal can be repeated.",                                test_nodemgr__forget_twice_is_harmless                            },
+    {"test_nodemgr__unusable_is_told_until_it_is_over",
+     "That nothing new shall be started here is told with each heartbeat and registration until it "
+     "is over.",                                                                                                      test_nodemgr__unusable_is_told_until_it_is_over                   },
     {"test_nodemgr__stop_kills_says_goodbye_and_ends",
      "A stop kills what runs, says good-bye and ends.",                                                               test_nodemgr__stop_kills_says_goodbye_and_ends                    },
     {"test_nodemgr__stop_before_a_session_ends_at_once",                   "A stop before any session ends at once.",

@@ -2,6 +2,9 @@
  * test_nodes.c - node managers: sessions, liveness, what they bring along (rm/core/nodes.c,
  * registration.c, commands.c).
  */
+#include <string.h>
+
+#include "lib/model/limits.h"
 #include "tests/unit/rm/fixture.h"
 
 static struct fixture f;
@@ -324,6 +327,39 @@ static void test_nodes__given_up_grants_are_refused_later(void)
     CU_ASSERT_EQUAL(registered()->kill_count, 0);
 }
 
+static void when_node_says(const char *unusable)
+{
+    struct rm_node_heartbeat_request request = {.node_id = node.id,
+                                                .session = node.session,
+                                                .acknowledged = node.acknowledged,
+                                                .unusable = slice_from_string(unusable)};
+    node.call = fixture_request(&f, METHOD_NODE_TRACKER_NODE_HEARTBEAT, &request, RM_DAEMON_USER);
+}
+
+static void test_nodes__unusable_node_gets_no_containers(void)
+{
+    struct rm_ask ask = ask_of(5, "*", 1);
+    when_node_says("the disk of apps is full");
+    CU_ASSERT_TRUE(slice_equal_string(report_of(0).unusable, "the disk of apps is full"));
+    CU_ASSERT_EQUAL(report_of(0).state, NODE_ACTIVE);
+    CU_ASSERT_EQUAL(report_of(0).containers, 1); /* the master goes on */
+    master_allocate(&f, &master, &ask, 1);
+    fixture_pass_ms(&f, 500);
+    CU_ASSERT_TRUE(fixture_is_held(&f, master.call));
+    when_node_says("");
+    CU_ASSERT_EQUAL(report_of(0).unusable.length, 0);
+    CU_ASSERT_EQUAL(master_hear(&f, &master)->grants_count, 1);
+}
+
+static void test_nodes__long_reason_is_cut(void)
+{
+    char reason[4 * LIMIT_UNUSABLE_BYTES];
+    memset(reason, 'x', sizeof(reason) - 1);
+    reason[sizeof(reason) - 1] = '\0';
+    when_node_says(reason);
+    CU_ASSERT_EQUAL(report_of(0).unusable.length, LIMIT_UNUSABLE_BYTES - 1);
+}
+
 static const struct unit_test tests[] = {
     {"test_nodes__users_are_refused",                           "Only daemons speak as node managers.",
      test_nodes__users_are_refused                                                                                                                               },
@@ -353,6 +389,10 @@ static const struct unit_test tests[] = {
      "A started container that nobody counts is killed.",                                                 test_nodes__unknown_started_container_is_killed        },
     {"test_nodes__folders_of_ended_applications_are_forgotten",
      "A node is told to forget the folders it names of applications that are over or unknown.",           test_nodes__folders_of_ended_applications_are_forgotten},
+    {"test_nodes__unusable_node_gets_no_containers",
+     "A node that says it is unusable gets no containers until it says that it is well; what runs "
+     "goes on.",                                                                                          test_nodes__unusable_node_gets_no_containers           },
+    {"test_nodes__long_reason_is_cut",                          "A long reason is cut.",                  test_nodes__long_reason_is_cut                         },
     {"test_nodes__unregistered_node_is_gone_at_once",
      "A node that says good-bye takes its containers along at once.",                                     test_nodes__unregistered_node_is_gone_at_once          },
     {"test_nodes__commands_wait_for_the_next_heartbeat",
