@@ -148,6 +148,10 @@ void daemon_serve_health(struct daemon *daemon, struct http_request *request)
     enum status status = buf_append(&notes, "ok\n", 3);
     if (status == OK)
         status = shell_pulse(daemon->shell, clock_monotonic_ms() + PULSE_MS, &error);
+    if (status == OK && shell_counters_get(daemon->shell).is_read_only)
+        status =
+            buf_append_format(&notes, "read-only: the disk of the journal is full; changes are "
+                                      "refused until there is room again\n");
     if (status == OK && daemon->definition->health != NULL)
         status = daemon->definition->health(daemon->state, &notes, &error);
     if (status == OK)

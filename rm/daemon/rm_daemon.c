@@ -249,6 +249,13 @@ static bool may_call(void *state, enum method method, struct slice user)
     return true;
 }
 
+/* Nothing new begins while the disk is full; for what is under way there is room in the reserve. */
+static bool needs_room(void *state, enum method method)
+{
+    (void)state;
+    return method == METHOD_RESOURCE_MANAGER_SUBMIT_APP;
+}
+
 const struct daemon_definition rm_daemon_definition = {
     .name = "rm",
     .purpose = "Keeps the cluster's applications and nodes, and grants containers.",
@@ -260,6 +267,7 @@ const struct daemon_definition rm_daemon_definition = {
     .open = open_state,
     .open_twin = open_twin,
     .metrics = rm_pages_metrics,
+    .needs_room = needs_room,
     .may_call = may_call,
     .stop = stop,
     .close = close_state,
