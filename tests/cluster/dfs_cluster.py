@@ -56,6 +56,7 @@ class Daemon:
         self.program = os.path.join(BUILD, "bin", program)
         self.name = name
         self.settings = settings
+        self.environment = {}
         self.folder = os.path.join(cluster.folder, name)
         self.process = None
 
@@ -64,7 +65,8 @@ class Daemon:
         for key, value in self.settings.items():
             command += ["--set", f"{key}={value}"]
         log = open(os.path.join(self.cluster.folder, self.name + ".log"), "ab")
-        self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                                        env=dict(os.environ, **self.environment))
         log.close()
         if wait:
             wait_until(f"{self.name} serves", self.serves)
@@ -206,6 +208,9 @@ class Cluster:
         folder = os.path.join(datanode.folder, "data", place or os.path.join("blocks", name[14:]))
         return os.path.join(folder, name + suffix)
 
+    def mend(self):
+        """After a test that failed: the next one shall not suffer from it."""
+
     def close(self):
         failures = []
         for daemon in self.datanodes + [self.namenode]:
@@ -237,6 +242,7 @@ def run(name, tests, make_cluster):
             except Exception as error:  # every failure is reported, and the others still run
                 failed += 1
                 verdict = f"FAILED: {type(error).__name__}: {error}"
+                cluster.mend()
             print(f"{test.__name__}: {verdict} ({time.monotonic() - begin:.1f} s)", flush=True)
         if failed:
             for daemon in [cluster.namenode] + cluster.datanodes:

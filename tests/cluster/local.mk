@@ -17,6 +17,8 @@ EXTRA_DIST += tests/cluster/grpc_client.py
 CLUSTER_TESTS += tests/cluster/test_dfs_kill tests/cluster/test_dfs_faults tests/cluster/test_dfs_repair tests/cluster/test_dfs_journals
 EXTRA_DIST += tests/cluster/drill_namenode.py tests/cluster/kill_at_write.c tests/cluster/fail_below.c
 
+CLUSTER_TESTS += tests/cluster/test_full_disks tests/cluster/test_io_sweep
+EXTRA_DIST += tests/cluster/sweep_io.py tests/cluster/whole_cluster.py
 CLUSTER_TESTS += tests/cluster/test_mrsubmit
 CLUSTER_TESTS += tests/cluster/test_containers
 check_PROGRAMS += tests/cluster/submit_script
