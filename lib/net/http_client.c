@@ -22,7 +22,7 @@ enum {
 
 struct http_lane {
     CURLM *multi;
-    CURL *easy;
+    CURL *easy; /* of the transfer; else NULL */
     struct http_clock clock;
     struct http_transfer transfer;
     bool is_done;
@@ -69,8 +69,6 @@ enum status http_url_append(struct buf *url, struct slice text)
 
 static void lane_close(struct http_lane *lane)
 {
-    if (lane->easy != NULL)
-        curl_easy_cleanup(lane->easy);
     if (lane->multi != NULL)
         (void)curl_multi_cleanup(lane->multi);
     mem_free(lane);
@@ -80,8 +78,7 @@ static struct http_lane *lane_open(void)
 {
     struct http_lane *lane = MEM_NEW(struct http_lane);
     lane->multi = curl_multi_init();
-    lane->easy = http_transfer_handle();
-    if (lane->multi == NULL || lane->easy == NULL) {
+    if (lane->multi == NULL) {
         lane_close(lane);
         return NULL;
     }
@@ -103,6 +100,10 @@ static struct http_lane *client_take_lane(struct http_client *client)
 /* lane may be NULL: it could not be opened. */
 static void client_give_lane(struct http_client *client, struct http_lane *lane)
 {
+    if (lane != NULL && lane->easy != NULL) {
+        curl_easy_cleanup(lane->easy);
+        lane->easy = NULL;
+    }
     (void)pthread_mutex_lock(&client->mutex);
     client->used_count--;
     if (lane != NULL && client->idle_count < CLIENT_IDLE_LANES) {
@@ -127,7 +128,9 @@ static enum status lane_begin(struct http_client *client,
     if (status != OK)
         return error_prefix(error, status, "%s %s", method, options->url);
     struct http_lane *lane = client_take_lane(client);
-    if (lane == NULL) {
+    if (lane != NULL)
+        lane->easy = http_transfer_handle();
+    if (lane == NULL || lane->easy == NULL) {
         status = error_set(error, ERR_NO_MEMORY, "no memory for a request");
     } else {
         lane->clock = (struct http_clock){.away_ms = 0};

@@ -20,7 +20,6 @@ enum {
     FETCHER_PARALLEL = 16,
     FETCHER_PER_HOST = 4,
     FETCHER_POLL_MS_MAX = 1000,
-    FETCHER_IDLE_HANDLES = 32,
 };
 
 struct fetch_host {
@@ -51,23 +50,8 @@ struct http_fetcher {
     struct list active;
     struct list ended; /* over, done not yet called */
     size_t count;
-    CURL *idle[FETCHER_IDLE_HANDLES];
-    size_t idle_count;
     atomic_bool is_woken;
 };
-
-static CURL *fetcher_take_handle(struct http_fetcher *fetcher)
-{
-    return fetcher->idle_count > 0 ? fetcher->idle[--fetcher->idle_count] : http_transfer_handle();
-}
-
-static void fetcher_give_handle(struct http_fetcher *fetcher, CURL *easy)
-{
-    if (fetcher->idle_count < FETCHER_IDLE_HANDLES)
-        fetcher->idle[fetcher->idle_count++] = easy;
-    else
-        curl_easy_cleanup(easy);
-}
 
 /* --- hosts ------------------------------------------------------------------------------------ */
 
@@ -136,7 +120,7 @@ static void fetch_free(struct http_fetch *fetch)
     struct http_fetcher *fetcher = fetch->fetcher;
     CURL *easy = fetch->transfer.easy;
     http_transfer_close(&fetch->transfer);
-    fetcher_give_handle(fetcher, easy);
+    curl_easy_cleanup(easy);
     mem_free(fetch);
     fetcher->count--;
 }
@@ -161,14 +145,14 @@ enum status http_fetcher_add(struct http_fetcher *fetcher,
                              struct http_fetch **ret_fetch,
                              struct error *reterr_error)
 {
-    CURL *easy = fetcher_take_handle(fetcher);
+    CURL *easy = http_transfer_handle();
     if (easy == NULL)
         return error_set(reterr_error, ERR_NO_MEMORY, "no memory for a request");
     struct http_fetch *fetch = MEM_NEW(struct http_fetch);
     enum status status = http_transfer_open(&fetch->transfer, easy, &fetcher->clock, "GET", options,
                                             &fetcher->limits, reterr_error);
     if (status != OK) {
-        fetcher_give_handle(fetcher, easy);
+        curl_easy_cleanup(easy);
         mem_free(fetch);
         return status;
     }
@@ -341,8 +325,6 @@ void http_fetcher_close(struct http_fetcher *fetcher)
         return;
     fetcher_drop_all(fetcher);
     CHECK(fetcher->count == 0);
-    while (fetcher->idle_count > 0)
-        curl_easy_cleanup(fetcher->idle[--fetcher->idle_count]);
     (void)curl_multi_cleanup(fetcher->multi);
     map_close(fetcher->hosts);
     mem_free(fetcher);

@@ -293,14 +293,11 @@ CURL *http_transfer_handle(void)
     return easy;
 }
 
-/* All that is ever set, since the handle may remember an earlier transfer. */
+/* What all transfers have in common; the library's defaults hold for the rest. */
 static void transfer_set_basics(struct http_transfer *transfer,
                                 const char *method,
                                 int64_t connect_ms)
 {
-    SET(CURLOPT_HTTPGET, 1L); /* ends an upload that was */
-    SET(CURLOPT_INFILESIZE_LARGE, (curl_off_t)-1);
-    SET(CURLOPT_RANGE, NULL);
     SET(CURLOPT_CUSTOMREQUEST, strcmp(method, "GET") == 0 ? NULL : method);
     SET(CURLOPT_NOBODY, strcmp(method, "HEAD") == 0 ? 1L : 0L);
     SET(CURLOPT_PROTOCOLS_STR, "http");
@@ -401,8 +398,7 @@ enum status http_transfer_result(struct http_transfer *transfer,
                                  CURLcode code,
                                  struct error *reterr_error)
 {
-    /* Before it is connected the handle tells of the transfer before. */
-    unsigned number = transfer->is_connected ? transfer_code(transfer) : 0;
+    unsigned number = transfer_code(transfer);
     transfer->response.code = number;
     if (transfer->status != OK) {
         if (reterr_error != NULL)

@@ -48,8 +48,9 @@ struct http_transfer {
 };
 
 /*
- * A handle for any number of transfers, one after another; NULL when memory is gone. It is never
- * reset: that would lose the size of its buffer, which cannot be set again once there is a buffer.
+ * A handle for one transfer; NULL when memory is gone. Connections are kept by the multi handle, so
+ * a new one costs a microsecond. Not for another: libcurl 7.83 to 8.1.0 then reads memory that is
+ * freed when an answer begins its headers with a space (github.com/curl/curl/issues/11101).
  */
 CURL *http_transfer_handle(void);
 
