@@ -416,6 +416,9 @@ enum status http_transfer_result(struct http_transfer *transfer,
         return error_set(reterr_error, status_from_curl(code), "%s: %s", transfer->name,
                          transfer->curl_text[0] != '\0' ? transfer->curl_text
                                                         : curl_easy_strerror(code));
+    if (number < 200) /* "100 Continue" and then nothing: the library is content with that */
+        return error_set(reterr_error, ERR_UNAVAILABLE,
+                         "%s: the connection ended before the response", transfer->name);
     if (transfer->is_ranged && number != 206)
         return error_set(reterr_error, ERR_UNSUPPORTED, "%s: the server does not know ranges",
                          transfer->name);

@@ -52,6 +52,13 @@ tests_fuzz_replay_http_SOURCES = \
 tests_fuzz_replay_http_LDADD = $(HTTP_LIBS)
 tests_fuzz_replay_http_CPPFLAGS = $(AM_CPPFLAGS) -DREPLAY_POSITIONS=20
 tests_fuzz_replay_http_LDFLAGS = $(HTTP_WRAP)
+UNIT_TESTS += tests/fuzz/replay_reply
+tests_fuzz_replay_reply_SOURCES = tests/fuzz/replay.c tests/fuzz/fuzz_reply.c
+tests_fuzz_replay_reply_CPPFLAGS = $(AM_CPPFLAGS) -DREPLAY_POSITIONS=20
+tests_fuzz_replay_reply_LDADD = $(HTTP_LIBS)
+UNIT_TESTS += tests/fuzz/replay_wire
+tests_fuzz_replay_wire_SOURCES = tests/fuzz/replay.c tests/fuzz/fuzz_wire.c
+tests_fuzz_replay_wire_LDADD = $(DAEMON_LIBS)
 
 FUZZ_CC = clang-14
 FUZZ_FLAGS = -std=c11 -D_GNU_SOURCE -g -O1 -fsanitize=fuzzer,address,undefined \
@@ -62,6 +69,7 @@ FUZZ_TARGETS = \
 	tests/fuzz/fuzz_http \
 	tests/fuzz/fuzz_journal \
 	tests/fuzz/fuzz_names \
+	tests/fuzz/fuzz_reply \
 	tests/fuzz/fuzz_run \
 	tests/fuzz/fuzz_settings \
 	tests/fuzz/fuzz_sidecar \
@@ -86,6 +94,9 @@ fuzz_http_LIBS = $(HTTP_LIBS)
 fuzz_names_PARTS = $(FUZZ_MODEL) $(wildcard $(top_srcdir)/lib/os/*.c) \
 	$(top_srcdir)/cli/glob.c $(top_srcdir)/cli/words.c $(top_srcdir)/cli/file_mode.c \
 	$(top_srcdir)/cli/file_text.c
+fuzz_reply_PARTS = $(FUZZ_OS) $(FUZZ_MODEL_ONLY) $(top_srcdir)/dfs/datanode/daemon/node.c \
+	$(addprefix $(top_srcdir)/lib/net/,http_client.c http_transfer.c http_status.c)
+fuzz_reply_LIBS = $(HTTP_LIBS)
 fuzz_run_PARTS = $(FUZZ_BASE) $(wildcard $(top_srcdir)/mr/core/run_*.c)
 fuzz_settings_PARTS = $(FUZZ_MODEL) $(wildcard $(top_srcdir)/lib/os/*.c) \
 	$(wildcard $(top_srcdir)/lib/daemon/setting*.c)
@@ -102,6 +113,7 @@ fuzz_http_PARSER = dfs/webhdfs/request.c dfs/webhdfs/failure.c lib/daemon/http_c
 	lib/net/http_reply.c lib/net/http_server.c
 fuzz_journal_PARSER = lib/journal/segment_read.c
 fuzz_names_PARSER = cli/glob.c cli/words.c cli/file_mode.c cli/file_text.c lib/model/path.c
+fuzz_reply_PARSER = lib/net/http_client.c lib/net/http_transfer.c
 fuzz_run_PARSER = mr/core/run_index.c mr/core/run_reader.c
 fuzz_settings_PARSER = lib/daemon/settings.c lib/daemon/setting_value.c
 fuzz_sidecar_PARSER = lib/model/block.c
