@@ -192,10 +192,12 @@ enum status __wrap_dfs_create(struct dfs *dfs,
 
 enum status __wrap_dfs_append(struct dfs *dfs,
                               struct slice path,
+                              enum dfs_durability durability,
                               struct dfs_writer **ret_writer,
                               struct error *reterr_error)
 {
     (void)dfs;
+    CHECK(durability == DURABILITY_SYNCED);
     const struct memory_file *file = map_get(self.files, path);
     if (file == NULL)
         return error_set(reterr_error, ERR_NOT_FOUND, "%.*s does not exist", SLICE_ARGS(path));
