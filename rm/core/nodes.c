@@ -247,7 +247,7 @@ static void node_set_unusable(struct rm *rm, struct rm_node *node, struct slice 
         return;
     trace_emit(rm->actions->trace, "node %llu %s", (unsigned long long)node->node_id,
                length > 0 ? "unusable" : "usable");
-    room_update(rm, node);
+    rm_node_room_changed(rm, node);
     rm_scheduler_mark_node(rm, node);
 }
 
