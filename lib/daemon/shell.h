@@ -38,7 +38,8 @@ struct machine_door {
     void (*snapshot)(const void *machine, struct actions *ret_actions); /* NULL: has no journal */
     /*
      * Appends one line that sums up all that the journal's records determine, so that a machine
-     * which replayed them must say the same; quick. NULL: nothing is compared.
+     * which replayed them must say the same; quick. NULL, or nothing appended: nothing is compared,
+     * this time.
      */
     void (*tally)(const void *machine, struct buf *text);
     void (*close)(void *machine);

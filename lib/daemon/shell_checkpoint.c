@@ -86,7 +86,7 @@ static enum status write_snapshot(struct shell_checkpoint *self)
 static enum status compare_twin(struct shell_checkpoint *self)
 {
     const struct machine_door *door = self->shell->settings.door;
-    if (door->tally == NULL)
+    if (door->tally == NULL || buf_slice(&self->tally).length == 0)
         return OK;
     struct buf tally;
     buf_open(&tally, 0);
@@ -249,7 +249,8 @@ static enum status begin(struct shell *shell, struct error *reterr_error)
     enum status status = journal_checkpoint_begin(shell->journal, &self->journal, reterr_error);
     if (status == OK && settings->door->tally != NULL) {
         settings->door->tally(shell->machine, &self->tally);
-        status = append_tally(shell, &self->tally, reterr_error);
+        if (buf_slice(&self->tally).length > 0)
+            status = append_tally(shell, &self->tally, reterr_error);
     }
     if (status == OK)
         status = settings->checkpoints.open_twin(settings->host.user, &self->twin, reterr_error);

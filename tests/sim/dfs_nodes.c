@@ -88,6 +88,7 @@ static void namenode_settings_of_sim(const struct world *world, struct namenode_
     settings->block_size_min = 1;
     settings->block_size = DFS_BLOCK_BYTES;
     settings->ids_reserved = 8;
+    settings->release_max = 2;
     settings->replication = DFS_REPLICATION;
     settings->min_replicas = DFS_MIN_REPLICAS;
     settings->lease_ms = DFS_LEASE_MS;

@@ -32,7 +32,7 @@ uint64_t namenode_append_base(const struct namenode *nn, const struct inode *app
 void namenode_reply_append(struct namenode *nn, uint64_t file_id)
 {
     struct dfs_append_response response = {.file_id = file_id};
-    const struct inode *file = map_u64_get(nn->inodes, file_id);
+    const struct inode *file = namenode_inode_by_id(nn, file_id);
     if (file != NULL) { /* it may have ended before the client asked again */
         response.length = namenode_append_base(nn, file);
         response.replication = file->replication;

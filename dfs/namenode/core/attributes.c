@@ -129,7 +129,7 @@ void namenode_accessed_flush(struct namenode *nn)
         return;
     }
     while (map_u64_next(nn->accessed, &cursor, &file_id, NULL)) {
-        struct inode *file = map_u64_get(nn->inodes, file_id);
+        struct inode *file = namenode_inode_by_id(nn, file_id);
         if (file != NULL && nn->wall_ms > file->accessed_ms) {
             file->accessed_ms = nn->wall_ms;
             namenode_record_access(nn, file);

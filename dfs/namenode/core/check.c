@@ -48,8 +48,11 @@ static void check_file(const struct namenode *nn, const struct inode *file, stru
     expect(length == file->length, "NN-3");
     if (file->is_append) {
         const struct inode *older = namenode_inode_installed(nn, file->parent, file->name);
-        expect(is_writing && older != NULL && file->keep_blocks <= older->block_count, "NN-22");
-        expect(file->replication == older->replication, "NN-22");
+        expect(is_writing && (older != NULL || namenode_inode_is_doomed(nn, file)), "NN-22");
+        expect(older == NULL || file->replication == older->replication, "NN-22");
+        expect(older == NULL || file->keep_blocks <= older->block_count ||
+                   namenode_inode_is_doomed(nn, file),
+               "NN-22");
     }
     tally->files++;
     tally->writing += is_writing ? 1 : 0;
@@ -63,6 +66,7 @@ static void check_file(const struct namenode *nn, const struct inode *file, stru
 static void check_directory(const struct inode *directory, struct tally *tally)
 {
     size_t count = 0;
+    size_t directories = 0;
     const struct inode *before = NULL;
     const struct inode *child = namenode_inode_next_child(directory, slice_make(NULL, 0), false);
     while (child != NULL) {
@@ -73,10 +77,11 @@ static void check_directory(const struct inode *directory, struct tally *tally)
             expect(before->kind == FILE_REGULAR, "NN-1");
         }
         count++;
+        directories += namenode_inode_is_directory(child) ? 1 : 0;
         before = child;
         child = namenode_inode_next_child(directory, child->name, child->state == INODE_WRITING);
     }
-    expect(count == directory->child_count, "NN-1");
+    expect(count == directory->child_count && directories == directory->directory_count, "NN-1");
     expect(directory->block_count == 0 && directory->lease == NULL, "NN-4");
     tally->directories++;
 }
@@ -101,9 +106,9 @@ static bool check_quota(const struct namenode *nn, const struct inode *directory
     return true;
 }
 
-static void check_tree(const struct namenode *nn, struct tally *tally)
+static void check_below(const struct namenode *nn, const struct inode *top, struct tally *tally)
 {
-    for (const struct inode *at = nn->root; at != NULL; at = namenode_inode_walk(nn->root, at)) {
+    for (const struct inode *at = top; at != NULL; at = namenode_inode_walk(top, at)) {
         expect(at->id <= nn->reserved_up_to, "NN-2");
         expect(map_u64_get(nn->inodes, at->id) == at, "NN-1");
         if (at->parent != NULL) {
@@ -121,9 +126,32 @@ static void check_tree(const struct namenode *nn, struct tally *tally)
         }
         tally->inodes++;
     }
+}
+
+static void check_doomed(const struct namenode *nn, struct tally *tally)
+{
+    for (size_t i = 0; i < nn->doomed_count; i++) {
+        const struct inode *top = nn->doomed[i];
+        expect(top->parent == NULL && namenode_inode_is_directory(top), "NN-25");
+        expect(namenode_inode_by_id(nn, top->id) == NULL, "NN-25");
+        check_below(nn, top, tally);
+        tally->directories--; /* it is not counted since it was taken off */
+    }
+    bool will_go_on = heap_node_is_queued(&nn->release_timer.node) || nn->mode != MODE_OPEN ||
+                      heap_node_is_queued(&nn->housekeeping.node);
+    expect(nn->doomed_count == 0 || will_go_on, "NN-25");
+}
+
+static void check_tree(const struct namenode *nn, struct tally *tally)
+{
+    if (nn->root != NULL) {
+        check_below(nn, nn->root, tally);
+    }
+    check_doomed(nn, tally);
     expect(tally->inodes == map_u64_count(nn->inodes), "NN-1");
     expect(tally->writing == nn->writing.count, "NN-1");
-    expect(tally->inodes == tally->writing + nn->installed.count + (nn->root != NULL ? 1 : 0),
+    expect(tally->inodes ==
+               tally->writing + nn->installed.count + nn->doomed_count + (nn->root != NULL ? 1 : 0),
            "NN-1");
     expect(tally->blocks == map_u64_count(nn->blocks), "NN-3");
     expect(tally->files == nn->file_count && tally->directories == nn->directory_count, "NN-6");

@@ -248,7 +248,7 @@ static enum attempt try_file(struct namenode *nn, uint64_t file_id, uint32_t fai
 {
     size_t first = 0;
     size_t count = 0;
-    const struct inode *file = map_u64_get(nn->inodes, file_id);
+    const struct inode *file = namenode_inode_by_id(nn, file_id);
     if (file == NULL || namenode_inode_is_directory(file) || file->state != INODE_INSTALLED ||
         !find_run(nn, file, &first, &count)) {
         return ATTEMPT_NEVER;
@@ -378,7 +378,8 @@ static struct inode *find_sources(const struct namenode *nn,
                                   size_t *ret_first)
 {
     const struct block *block = map_u64_get(nn->blocks, merge->source_ids[0]);
-    if (block == NULL || block->file->id != merge->file_id) {
+    if (block == NULL || block->file->id != merge->file_id ||
+        namenode_inode_is_doomed(nn, block->file)) {
         return NULL;
     }
     struct inode *file = block->file;

@@ -119,6 +119,12 @@ struct inode *namenode_inode_walk(const struct inode *top, const struct inode *i
 {
     /* No name is empty, so everything comes after ("", false). */
     struct inode *next = namenode_inode_next_child(inode, slice_make(NULL, 0), false);
+    return next != NULL ? next : namenode_inode_walk_past(top, inode);
+}
+
+struct inode *namenode_inode_walk_past(const struct inode *top, const struct inode *inode)
+{
+    struct inode *next = NULL;
     while (next == NULL && inode != top) {
         next = namenode_inode_next_child(inode->parent, inode->name, inode->state == INODE_WRITING);
         inode = inode->parent;
@@ -184,6 +190,7 @@ void namenode_inode_attach(struct namenode *nn, struct inode *inode, struct inod
     nn->digest ^= namenode_tally_of_inode(inode);
     parent->children = treap_insert(parent->children, inode);
     parent->child_count++;
+    parent->directory_count += namenode_inode_is_directory(inode) ? 1 : 0;
     count_inode(nn, inode, true);
     namenode_quota_moved(nn, inode, true);
 }
@@ -196,6 +203,7 @@ void namenode_inode_detach(struct namenode *nn, struct inode *inode)
     namenode_children_remove(children_of(nn, inode), inode);
     treap_remove(inode->parent, inode);
     inode->parent->child_count--;
+    inode->parent->directory_count -= namenode_inode_is_directory(inode) ? 1 : 0;
     inode->parent = NULL;
     count_inode(nn, inode, false);
 }
@@ -205,8 +213,6 @@ static void free_one(struct namenode *nn, struct inode *inode)
     CHECK(inode->children == NULL);
     if (inode->parent != NULL) {
         namenode_inode_detach(nn, inode);
-    } else {
-        count_inode(nn, inode, false); /* the root, at the end */
     }
     while (inode->block_count > 0) {
         namenode_block_remove(nn, inode->blocks[inode->block_count - 1]);
@@ -228,7 +234,7 @@ static void free_one(struct namenode *nn, struct inode *inode)
 }
 
 /* Leaves first, without recursion: a tree may be as deep as a path is long. */
-void namenode_inode_remove(struct namenode *nn, struct inode *top)
+static void free_below(struct namenode *nn, struct inode *top)
 {
     struct inode *inode = top;
     while (inode != NULL) {
@@ -240,6 +246,94 @@ void namenode_inode_remove(struct namenode *nn, struct inode *top)
         free_one(nn, inode);
         inode = parent;
     }
+}
+
+void namenode_inode_remove(struct namenode *nn, struct inode *top)
+{
+    bool is_end = top->parent == NULL; /* the root */
+    if (is_end) {
+        count_inode(nn, top, false);
+    } else {
+        namenode_inode_detach(nn, top);
+    }
+    if (is_end || nn->mode != MODE_OPEN || top->children == NULL) {
+        free_below(nn, top); /* one inode, or nobody waits */
+        return;
+    }
+    nn->doomed = mem_reserve_tight(nn->doomed, nn->doomed_count, &nn->doomed_capacity,
+                                   sizeof(struct inode *));
+    nn->doomed[nn->doomed_count++] = top;
+    namenode_release_run(nn);
+}
+
+/* --- releasing what was taken off the tree ------------------------------------------- */
+
+/* False: the budget is used up, and something is left of inode. */
+static bool release_one(struct namenode *nn, struct inode *inode)
+{
+    while (inode->block_count > 0 && nn->release_left > 0) {
+        namenode_block_remove(nn, inode->blocks[inode->block_count - 1]);
+        nn->release_left--;
+    }
+    if (nn->release_left == 0) {
+        return false;
+    }
+    free_one(nn, inode);
+    nn->release_left--;
+    return true;
+}
+
+static void release_below(struct namenode *nn, struct inode *top)
+{
+    struct inode *inode = top;
+    while (inode != NULL) {
+        if (inode->children != NULL) {
+            inode = inode->children;
+            continue;
+        }
+        struct inode *parent = inode == top ? NULL : inode->parent;
+        if (!release_one(nn, inode)) {
+            return;
+        }
+        inode = parent;
+    }
+    nn->doomed_count--; /* top is the last one */
+}
+
+void namenode_release_run(struct namenode *nn)
+{
+    while (nn->mode == MODE_OPEN && nn->doomed_count > 0 && nn->release_left > 0) {
+        release_below(nn, nn->doomed[nn->doomed_count - 1]);
+    }
+    if (nn->mode == MODE_OPEN && nn->doomed_count > 0) {
+        namenode_timer_set(nn, &nn->release_timer, nn->now_ms + 1);
+    }
+}
+
+void namenode_release_all(struct namenode *nn)
+{
+    while (nn->doomed_count > 0) {
+        free_below(nn, nn->doomed[--nn->doomed_count]);
+    }
+    mem_free(nn->doomed);
+    nn->doomed = NULL;
+}
+
+bool namenode_inode_is_doomed(const struct namenode *nn, const struct inode *inode)
+{
+    if (nn->doomed_count == 0) {
+        return false;
+    }
+    while (inode->parent != NULL) {
+        inode = inode->parent;
+    }
+    return inode != nn->root;
+}
+
+struct inode *namenode_inode_by_id(const struct namenode *nn, uint64_t id)
+{
+    struct inode *inode = map_u64_get(nn->inodes, id);
+    return inode == NULL || namenode_inode_is_doomed(nn, inode) ? NULL : inode;
 }
 
 void namenode_inode_install(struct namenode *nn, struct inode *inode)

@@ -57,6 +57,10 @@ void namenode_lease_renew(struct namenode *nn, uint64_t client_id)
 static void end_file(struct namenode *nn, struct inode *file)
 {
     NAMENODE_TRACE(nn, "lease end file=%llu abandoned", (unsigned long long)file->id);
+    if (namenode_inode_is_doomed(nn, file)) {
+        namenode_inode_remove(nn, file); /* its directory's record says so already */
+        return;
+    }
     namenode_remove_journaled(nn, file);
 }
 

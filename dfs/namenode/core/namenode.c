@@ -35,6 +35,7 @@ void namenode_settings_default(struct namenode_settings *ret_settings)
         .block_size_max = LIMIT_BLOCK_BYTES,
         .blocks_per_file_max = LIMIT_BLOCKS_PER_FILE,
         .inodes_max = 50000000,
+        .release_max = 1000,
         .list_limit = LIMIT_LIST_PAGE,
         .ids_reserved = 1024,
         .access_time_precision_ms = 3600000,
@@ -110,9 +111,10 @@ static bool settings_are_valid(const struct namenode_settings *settings)
     return settings->replication >= 1 && settings->replication_max <= LIMIT_REPLICAS &&
            settings->min_replicas >= 1 && settings->block_size_min >= 1 &&
            settings->blocks_per_file_max >= 1 && settings->blocks_per_file_max < UINT32_MAX &&
-           settings->inodes_max >= 1 && settings->list_limit >= 1 && settings->ids_reserved >= 1 &&
-           settings->ids_reserved <= UINT32_MAX && settings->mutations_max >= 1 &&
-           settings->fences_max >= 1 && settings->safe_mode_ppm <= 1000000 &&
+           settings->inodes_max >= 1 && settings->release_max >= 1 && settings->list_limit >= 1 &&
+           settings->ids_reserved >= 1 && settings->ids_reserved <= UINT32_MAX &&
+           settings->mutations_max >= 1 && settings->fences_max >= 1 &&
+           settings->safe_mode_ppm <= 1000000 &&
            settings->maintenance_min_replicas <= LIMIT_REPLICAS && settings->copies_per_node >= 1 &&
            settings->deletes_per_heartbeat >= 1 && rates_are_valid(settings) &&
            durations_are_valid(settings);
@@ -194,6 +196,7 @@ void namenode_close(struct namenode *nn)
     nn->actions = &nowhere;
     /* Nodes first: blocks that go then have no replica left to be told about. */
     free_nodes(nn);
+    namenode_release_all(nn);
     if (nn->root != NULL) {
         namenode_inode_remove(nn, nn->root);
     }
@@ -308,6 +311,7 @@ static void start(struct namenode *nn)
         namenode_timer_set(nn, &lease->timer, lease->due_ms);
     }
     namenode_mutation_expire(nn);
+    nn->release_timer.kind = TIMER_RELEASE;
     nn->repair_timer.kind = TIMER_REPAIR;
     nn->housekeeping.kind = TIMER_HOUSEKEEPING;
     namenode_timer_set(nn, &nn->housekeeping, nn->now_ms + housekeeping_ms(nn));
@@ -525,10 +529,14 @@ static void run_timer(struct namenode *nn, struct timer *timer)
     case TIMER_LEASE:
         namenode_lease_expired(nn, timer->object);
         return;
+    case TIMER_RELEASE:
+        namenode_release_run(nn);
+        return;
     case TIMER_REPAIR:
         nn->has_repair_work = true;
         return;
     case TIMER_HOUSEKEEPING:
+        namenode_release_run(nn); /* it rests in safe mode */
         namenode_unknown_expire(nn);
         namenode_accessed_flush(nn);
         namenode_trash_run(nn);
@@ -587,6 +595,7 @@ void namenode_step(struct namenode *nn, const struct event *event, struct action
     nn->now_ms = event->now_ms;
     nn->wall_ms = event->wall_ms < 0 ? 0 : (uint64_t)event->wall_ms;
     nn->step++;
+    nn->release_left = nn->settings.release_max;
     if (nn->mode != MODE_REPLAY) {
         excuse_pause(nn, before_ms);
         namenode_mutation_expire(nn);

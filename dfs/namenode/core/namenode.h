@@ -36,6 +36,7 @@
  *   NN-23 At most four merges of small blocks are under way, and a merged block is in no file until
  *         it replaces its sources.
  *   NN-24 A replica is suspect exactly while its datanode is to verify it; it is a stored one.
+ *   NN-25 What is doomed (removed, and not yet freed) is reached by no path and no id.
  *
  * Promises of the calls, beside those in dfs.proto and docs/namespace.md:
  *   - Mutations need client_id and request_id (not 0, else ERR_INVALID). A repeated pair is
@@ -94,6 +95,7 @@ struct namenode_settings {
     uint64_t block_size_max;      /* LIMIT_BLOCK_BYTES */
     uint32_t blocks_per_file_max; /* LIMIT_BLOCKS_PER_FILE */
     uint64_t inodes_max;          /* 50,000,000 */
+    uint32_t release_max;         /* inodes and blocks freed in one step; 1,000 */
     uint32_t list_limit;          /* entries in a page of ListStatus: LIMIT_LIST_PAGE */
     uint64_t ids_reserved;        /* ids taken per BlockIdsReserved record: 1,024 */
 
@@ -185,7 +187,8 @@ void namenode_check(const struct namenode *namenode);
 void namenode_snapshot(const struct namenode *namenode, struct actions *ret_actions);
 /*
  * Appends one line that sums up what the journal determines: counts, and a digest of the names and
- * of the sealed blocks. A machine that replayed the same records says the same. Quick.
+ * of the sealed blocks. A machine that replayed the same records says the same. Quick. Nothing
+ * while a part of a removed tree is still to be freed: what is left of it counts here.
  */
 void namenode_tally(const struct namenode *namenode, struct buf *text);
 /* True when the event's user is a superuser: for requests that the daemon answers by itself. */

@@ -90,11 +90,15 @@ bool namenode_access_check_below(struct namenode *nn,
     if (namenode_is_superuser(nn, nn->event->user)) {
         return true;
     }
-    for (const struct inode *at = top; at != NULL; at = namenode_inode_walk(top, at)) {
+    const struct inode *at = top;
+    while (at != NULL) {
         bool is_asked = namenode_inode_is_directory(at) && (!only_filled || at->child_count > 0);
         if (is_asked && !namenode_access_check(nn, at, bits)) {
             return false;
         }
+        /* Only directories matter. */
+        at = at->directory_count > 0 ? namenode_inode_walk(top, at)
+                                     : namenode_inode_walk_past(top, at);
     }
     return true;
 }

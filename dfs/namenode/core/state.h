@@ -97,7 +97,8 @@ enum timer_kind {
     TIMER_REPLICA,   /* object: replica; an expected one that did not arrive */
     TIMER_LEASE,     /* object: lease */
     TIMER_HOUSEKEEPING,
-    TIMER_REPAIR, /* a rate allows copies again */
+    TIMER_RELEASE, /* something is doomed */
+    TIMER_REPAIR,  /* a rate allows copies again */
 };
 
 struct timer {
@@ -137,6 +138,7 @@ struct inode {
     /* A directory's. */
     struct inode *children;
     uint32_t child_count;
+    uint32_t directory_count;      /* of child_count */
     uint32_t cut_count;            /* how often it was truncated */
     uint32_t keep_blocks;          /* of an appending file: blocks of the older one that stay */
     struct directory_extra *extra; /* NULL: nothing special */
@@ -356,6 +358,11 @@ struct namenode {
     struct map *interned_names; /* to struct slice */
     struct inode *root;
     struct map_u64 *inodes;
+    struct inode **doomed; /* taken out of the tree and not yet freed; tops */
+    size_t doomed_count;
+    size_t doomed_capacity;
+    uint32_t release_left; /* inodes and blocks that this step may still free */
+    struct timer release_timer;
     struct children installed;
     struct children writing; /* files under construction */
     uint64_t file_count;
@@ -440,8 +447,19 @@ void namenode_inode_attach(struct namenode *nn, struct inode *inode, struct inod
 void namenode_inode_detach(struct namenode *nn, struct inode *inode);
 /* Gives inode (detached) a copy of name. */
 void namenode_inode_set_name(struct inode *inode, struct slice name);
-/* Detaches and frees it with everything below, its blocks too. */
+/*
+ * Takes it with everything below out of the tree, at once, and frees it, its blocks too: of a large
+ * tree a part in this step, the rest in later ones, in which it is *doomed*. Nobody may change what
+ * is doomed, or journal anything of it.
+ */
 void namenode_inode_remove(struct namenode *nn, struct inode *inode);
+/* Frees as much of what is doomed as this step still may. */
+void namenode_release_run(struct namenode *nn);
+/* At the end. */
+void namenode_release_all(struct namenode *nn);
+bool namenode_inode_is_doomed(const struct namenode *nn, const struct inode *inode);
+/* NULL: there is none, or it is doomed. */
+struct inode *namenode_inode_by_id(const struct namenode *nn, uint64_t id);
 /* WRITING to INSTALLED at its place; the lease lets it go. Pending blocks must be gone. */
 void namenode_inode_install(struct namenode *nn, struct inode *inode);
 struct inode *namenode_inode_installed(const struct namenode *nn,
@@ -456,6 +474,8 @@ struct inode *namenode_inode_next_child(const struct inode *parent,
                                         bool is_writing);
 /* Walks a subtree, directories before their children: start with inode == top; NULL: done. */
 struct inode *namenode_inode_walk(const struct inode *top, const struct inode *inode);
+/* The same, without what is below inode. */
+struct inode *namenode_inode_walk_past(const struct inode *top, const struct inode *inode);
 bool namenode_inode_is_below(const struct inode *inode, const struct inode *top);
 bool namenode_inode_is_directory(const struct inode *inode);
 struct slice namenode_inode_path(const struct inode *inode, struct arena *arena);

@@ -21,6 +21,9 @@ uint64_t namenode_tally_of_block(const struct block *block)
 
 void namenode_tally(const struct namenode *nn, struct buf *text)
 {
+    if (nn->doomed_count > 0) {
+        return;
+    }
     /* The buffer has no limit: memory is all that can be wanting. */
     if (buf_append_format(
             text,

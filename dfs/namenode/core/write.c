@@ -23,7 +23,7 @@ uint32_t namenode_min_replicas(const struct namenode *nn, const struct inode *fi
 void namenode_reply_create(struct namenode *nn, uint64_t file_id)
 {
     struct dfs_create_response response = {.file_id = file_id};
-    const struct inode *file = map_u64_get(nn->inodes, file_id);
+    const struct inode *file = namenode_inode_by_id(nn, file_id);
     if (file != NULL) { /* it may have been deleted before the client asked again */
         response.replication = file->replication;
         response.block_size = file->block_size;
@@ -137,7 +137,7 @@ void namenode_create(struct namenode *nn, const struct dfs_create_request *reque
 /* The caller's file under construction; NULL: failed. */
 static struct inode *find_writing(struct namenode *nn, uint64_t client_id, uint64_t file_id)
 {
-    struct inode *file = map_u64_get(nn->inodes, file_id);
+    struct inode *file = namenode_inode_by_id(nn, file_id);
     if (file == NULL || namenode_inode_is_directory(file)) {
         namenode_fail(nn, ERR_NOT_FOUND, "no file %llu", (unsigned long long)file_id);
         return NULL;
@@ -418,7 +418,7 @@ void namenode_seal_block(struct namenode *nn, const struct dfs_seal_block_reques
 void namenode_reply_complete(struct namenode *nn, uint64_t file_id)
 {
     struct dfs_complete_response response = {.status = {.file_id = file_id}};
-    const struct inode *file = map_u64_get(nn->inodes, file_id);
+    const struct inode *file = namenode_inode_by_id(nn, file_id);
     if (file != NULL) {
         struct slice path = namenode_inode_path(file, nn->actions->arena);
         namenode_inode_status(file, path, &response.status);

@@ -43,6 +43,8 @@ const struct setting namenode_setting_rows[] = {
      "Most blocks of a file.", 1, LIMIT_BLOCKS_PER_FILE},
     {"dfs.inodes_max", SETTING_U64, "50000000",
      "Most files and directories.", 1, UINT32_MAX},
+    {"dfs.release_max", SETTING_U64, "1000",
+     "Files, directories and blocks of a removed tree freed at a time.", 1, UINT32_MAX},
     {"dfs.list_limit", SETTING_U64, "1000",
      "Entries in a page of a listing.", 1, LIMIT_LIST_PAGE},
     {"dfs.ids_reserved", SETTING_U64, "1024",
@@ -139,6 +141,7 @@ static void read_sizes(const struct settings *from, struct namenode_settings *to
     to->block_size_max = settings_bytes(from, "dfs.block_size_max");
     to->blocks_per_file_max = number_of(from, "dfs.blocks_per_file_max");
     to->inodes_max = settings_u64(from, "dfs.inodes_max");
+    to->release_max = (uint32_t)settings_u64(from, "dfs.release_max");
     to->list_limit = number_of(from, "dfs.list_limit");
     to->compact_runs = number_of(from, "dfs.compact_runs");
     to->compact_bytes_per_second = settings_bytes(from, "dfs.compact_bytes_per_second");

@@ -17,7 +17,7 @@ static struct fixture {
 
 /* Every field but the two names. */
 enum {
-    NUMBERS = 45
+    NUMBERS = 46
 };
 
 static void list_numbers(const struct namenode_settings *s, uint64_t *ret_numbers)
@@ -31,6 +31,7 @@ static void list_numbers(const struct namenode_settings *s, uint64_t *ret_number
         (uint64_t)s->block_size_max,
         (uint64_t)s->blocks_per_file_max,
         (uint64_t)s->inodes_max,
+        (uint64_t)s->release_max,
         (uint64_t)s->list_limit,
         (uint64_t)s->ids_reserved,
         (uint64_t)s->access_time_precision_ms,

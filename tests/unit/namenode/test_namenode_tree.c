@@ -544,6 +544,111 @@ static void test_snapshot__rebuilds_everything(void)
     CU_ASSERT_STRING_EQUAL(names_in("/"), "a old");
 }
 
+/* --- a large tree goes in parts ------------------------------------------------------ */
+
+static void given_tree(size_t files, uint32_t release_max)
+{
+    f.settings.release_max = release_max;
+    given_nodes(3);
+    given_directory("/tree");
+    given_directory("/tree/below");
+    for (size_t i = 0; i < files; i++) {
+        char path[32];
+        snprintf(path, sizeof(path), "/tree/%sf%zu", i % 2 == 0 ? "below/" : "", i);
+        (void)given_file(path, 1, 3);
+    }
+}
+
+static void test_release__large_tree_is_gone_at_once_and_freed_in_parts(void)
+{
+    given_tree(20, 5);
+    CU_ASSERT_EQUAL(do_delete("/tree", true), OK);
+    struct dfs_file_status status;
+    CU_ASSERT_EQUAL(do_status("/tree", &status), ERR_NOT_FOUND);
+    CU_ASSERT_TRUE(cluster().block_count > 10); /* it has begun, and goes on */
+    given_directory("/tree");                   /* the name is free */
+    CU_ASSERT_EQUAL(do_status("/tree/below", &status), ERR_NOT_FOUND);
+    EXPECT_REPLAY_EQUAL();
+    when_ms_pass(100);
+    CU_ASSERT_EQUAL(cluster().block_count, 0);
+    CU_ASSERT_EQUAL(cluster().directory_count, 2);
+    CU_ASSERT_EQUAL(cluster().file_count, 0);
+    when_ms_pass(5000);
+    for (size_t i = 0; i < f.node_count; i++) {
+        CU_ASSERT_EQUAL(f.nodes[i].disk_count, 0);
+    }
+}
+
+static void test_release__quota_is_right_at_once(void)
+{
+    f.settings.release_max = 5;
+    given_nodes(3);
+    given_directory("/limited");
+    struct dfs_set_quota_request limit = {.client_id = f.client,
+                                          .request_id = f.next_request++,
+                                          .path = text_of("/limited"),
+                                          .set_names = true,
+                                          .names = 23};
+    CU_ASSERT_EQUAL(call(METHOD_NAMENODE_SET_QUOTA, &limit), OK);
+    for (int round = 0; round < 3; round++) {
+        given_directory("/limited/tree");
+        for (int i = 0; i < 21; i++) {
+            char path[32];
+            snprintf(path, sizeof(path), "/limited/tree/f%d", i);
+            (void)given_file(path, 1, 3);
+        }
+        CU_ASSERT_EQUAL(do_mkdirs("/limited/more", 0755, false), ERR_QUOTA);
+        CU_ASSERT_EQUAL(do_delete("/limited/tree", true), OK);
+    }
+}
+
+/* What is in it can be reached by its id no more than by its name. */
+static void test_release__writer_in_it_is_told_that_his_file_is_gone(void)
+{
+    uint64_t file_id = 0;
+    struct dfs_add_block_response block;
+    given_tree(20, 5);
+    CU_ASSERT_EQUAL(do_create("/tree/writing", false, 3, &file_id), OK);
+    CU_ASSERT_EQUAL(do_add_block(file_id, "h1", &block), OK);
+    CU_ASSERT_EQUAL(do_delete("/tree", true), OK);
+    CU_ASSERT_TRUE(cluster().file_count > 10);
+    CU_ASSERT_EQUAL(do_seal(file_id, &block, 10, 3), ERR_NOT_FOUND);
+    CU_ASSERT_EQUAL(do_complete(file_id, 10), ERR_NOT_FOUND);
+    EXPECT_REPLAY_EQUAL();
+}
+
+/* In safe mode nothing is deleted; afterwards it goes on. */
+static void test_release__rests_in_safe_mode_and_ends_with_a_restart(void)
+{
+    given_tree(20, 5);
+    CU_ASSERT_EQUAL(do_delete("/tree", true), OK);
+    struct dfs_set_safe_mode_request request = {.action = SAFE_MODE_ENTER};
+    CU_ASSERT_EQUAL(call(METHOD_NAMENODE_SET_SAFE_MODE, &request), OK);
+    uint64_t left = cluster().block_count;
+    when_ms_pass(5000);
+    CU_ASSERT_EQUAL(cluster().block_count, left);
+    when_restarted();
+    CU_ASSERT_EQUAL(cluster().block_count, 0);
+}
+
+static void test_release__of_several_trees_and_ends_of_leases(void)
+{
+    uint64_t file_id = 0;
+    f.replay_every = 20;
+    given_tree(20, 1);
+    CU_ASSERT_EQUAL(do_create("/tree/writing", false, 3, &file_id), OK);
+    given_directory("/other");
+    (void)given_file("/other/a", 3, 3);
+    (void)given_file("/other/b", 3, 3);
+    CU_ASSERT_EQUAL(do_delete("/tree", true), OK);
+    CU_ASSERT_EQUAL(do_delete("/other", true), OK);
+    when_paused(f.settings.lease_hard_ms);
+    when_ms_pass(f.settings.lease_hard_ms + 1000);
+    CU_ASSERT_EQUAL(cluster().file_count, 0);
+    CU_ASSERT_EQUAL(cluster().directory_count, 1);
+    EXPECT_REPLAY_EQUAL();
+}
+
 static const struct unit_test tests[] = {
     {"test_tables__are_sound",                                              "Every state table is sound.",                    test_tables__are_sound                                             },
     {"test_tables__are_drawn_as_in_docs",                                   "docs/states shows the tables as they are.",
@@ -618,6 +723,16 @@ static const struct unit_test tests[] = {
      test_namespace__is_full_at_its_limit                                                                                                                                                        },
     {"test_snapshot__rebuilds_everything",                                  "A snapshot rebuilds what the journal did.",
      test_snapshot__rebuilds_everything                                                                                                                                                          },
+    {"test_release__large_tree_is_gone_at_once_and_freed_in_parts",
+     "A large tree is gone at once, and freed in parts.",                                                                     test_release__large_tree_is_gone_at_once_and_freed_in_parts        },
+    {"test_release__quota_is_right_at_once",                                "Quotas are right at once.",
+     test_release__quota_is_right_at_once                                                                                                                                                        },
+    {"test_release__writer_in_it_is_told_that_his_file_is_gone",
+     "Who writes in it is told that his file is gone.",                                                                       test_release__writer_in_it_is_told_that_his_file_is_gone           },
+    {"test_release__rests_in_safe_mode_and_ends_with_a_restart",
+     "It rests in safe mode, and ends with a restart.",                                                                       test_release__rests_in_safe_mode_and_ends_with_a_restart           },
+    {"test_release__of_several_trees_and_ends_of_leases",
+     "Several trees, and leases in them, come to their end.",                                                                 test_release__of_several_trees_and_ends_of_leases                  },
 };
 
 int main(int argument_count, char **arguments)
