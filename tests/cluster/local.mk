@@ -14,8 +14,8 @@ CLUSTER_TESTS += tests/cluster/test_metrics
 EXTRA_DIST += tests/cluster/check_metrics.py
 CLUSTER_TESTS += tests/cluster/test_grpc_python
 EXTRA_DIST += tests/cluster/grpc_client.py
-CLUSTER_TESTS += tests/cluster/test_dfs_kill tests/cluster/test_dfs_faults tests/cluster/test_dfs_repair tests/cluster/test_dfs_journals
-EXTRA_DIST += tests/cluster/drill_namenode.py tests/cluster/kill_at_write.c tests/cluster/fail_below.c
+CLUSTER_TESTS += tests/cluster/test_dfs_kill tests/cluster/test_dfs_faults tests/cluster/test_dfs_repair tests/cluster/test_dfs_journals tests/cluster/test_dfs_writers
+EXTRA_DIST += tests/cluster/drill_namenode.py tests/cluster/kill_at_write.c tests/cluster/fail_below.c tests/cluster/dying_writer.py
 
 CLUSTER_TESTS += tests/cluster/test_full_disks tests/cluster/test_io_sweep
 EXTRA_DIST += tests/cluster/sweep_io.py tests/cluster/whole_cluster.py
