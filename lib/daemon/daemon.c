@@ -190,7 +190,10 @@ static enum status open_log(struct daemon *daemon, struct error *reterr_error)
 /* Folder, lock, log, launcher, identity, secret: while there is one thread. */
 static enum status open_ground(struct daemon *daemon, struct error *reterr_error)
 {
-    enum status status = directory_make_all(daemon->directory, 0755, reterr_error);
+    /* What is promised on the files in them is worth no more than the names that lead there. */
+    enum status status = daemon->definition->is_transient
+                             ? directory_make_all(daemon->directory, 0755, reterr_error)
+                             : directory_make_durable(daemon->directory, 0755, reterr_error);
     if (status == OK)
         status = directory_make_all(daemon->cluster_directory, 0755, reterr_error);
     if (status == OK)
@@ -312,7 +315,7 @@ static enum status journal_directories(struct daemon *daemon,
         if (status != OK)
             return status;
         /* One that cannot be made is a failing one, which the journal tells and goes on without. */
-        status_ignore(directory_make_all(path, 0700, NULL));
+        status_ignore(directory_make_durable(path, 0700, NULL));
         directories[count++] = path;
     }
     *ret_count = count;

@@ -39,9 +39,10 @@ static enum status make_or_find(const char *path,
     struct stat info;
     if (errno != EEXIST || os_stat(path, &info) != 0)
         return error_set_errno(reterr_error, errno, "make directory %s", path);
-    if (S_ISDIR(info.st_mode))
-        return OK;
-    return error_set(reterr_error, ERR_NOT_DIRECTORY, "make directory %s: is a file", path);
+    if (!S_ISDIR(info.st_mode))
+        return error_set(reterr_error, ERR_NOT_DIRECTORY, "make directory %s: is a file", path);
+    enum status status = is_synced ? directory_sync_parent(path, reterr_error) : OK;
+    return status == ERR_DENIED ? OK : status;
 }
 
 static enum status make_all(const char *path,

@@ -21,7 +21,10 @@ MUST_USE enum status directory_make(const char *path,
 MUST_USE enum status directory_make_all(const char *path,
                                         unsigned permission,
                                         struct error *reterr_error);
-/* The same; each name that is new is made durable in its parent. */
+/*
+ * The same; each name is made durable in its parent, those that were there too: whoever made them
+ * may not have done it. Only what this process may not open is believed.
+ */
 MUST_USE enum status directory_make_durable(const char *path,
                                             unsigned permission,
                                             struct error *reterr_error);

@@ -38,8 +38,9 @@ struct power_loss;
 
 struct power_loss_options {
     uint64_t seed;
-    size_t pending_max;   /* all combinations up to so many changes that are not sure; 0: 3 */
-    size_t random_images; /* else so many per cut; 0: 16 */
+    size_t pending_max;    /* all combinations up to so many changes that are not sure; 0: 3 */
+    size_t random_images;  /* else so many per cut; 0: 16 */
+    size_t directory_step; /* of directories made one after the other: a cut after so many; 0: 1 */
 };
 
 /* The directory is the disk as it would be found; its content is thrown away afterwards. */

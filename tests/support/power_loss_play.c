@@ -350,6 +350,17 @@ static void cut_after(struct player *player, size_t cut)
         show_random(player);
 }
 
+static bool makes_directory(const struct change *change)
+{
+    return change->kind == CHANGE_CREATE && change->offset != 0;
+}
+
+static bool is_in_run_of_directories(const struct power_loss *power, size_t cut)
+{
+    return cut > 0 && cut < power->change_count && makes_directory(&power->changes[cut - 1]) &&
+           makes_directory(&power->changes[cut]);
+}
+
 size_t power_loss_each(struct power_loss *power,
                        const struct power_loss_options *options,
                        const char *scratch,
@@ -372,8 +383,11 @@ size_t power_loss_each(struct power_loss *power,
     calls.fsync = skip_sync;
     calls.fdatasync = skip_sync;
     (void)os_calls_set(&calls);
-    for (size_t cut = 0; cut <= power->change_count; cut++)
-        cut_after(&player, cut);
+    for (size_t cut = 0; cut <= power->change_count; cut++) {
+        if (!is_in_run_of_directories(power, cut) || options->directory_step == 0 ||
+            cut % options->directory_step == 0)
+            cut_after(&player, cut);
+    }
     (void)os_calls_set(NULL);
     for (size_t i = 0; i < power->file_count; i++)
         mem_free(player.files[i].data);
