@@ -247,6 +247,8 @@ static void node_set_unusable(struct rm *rm, struct rm_node *node, struct slice 
         return;
     trace_emit(rm->actions->trace, "node %llu %s", (unsigned long long)node->node_id,
                length > 0 ? "unusable" : "usable");
+    if (length > 0 && node->reserved_for != NULL)
+        rm_reserve_clear(rm, node->reserved_for); /* who waits for it may wait for another */
     rm_node_room_changed(rm, node);
     rm_scheduler_mark_node(rm, node);
 }

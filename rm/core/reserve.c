@@ -75,7 +75,7 @@ static bool node_may_serve(struct rm *rm,
                            const struct rm_reserve *reserve,
                            const struct rm_node *node)
 {
-    if (node->state != NODE_ACTIVE || node->reserved_for != NULL ||
+    if (node->state != NODE_ACTIVE || node->unusable[0] != '\0' || node->reserved_for != NULL ||
         !resource_fits(wish_of(reserve), node->capacity))
         return false;
     if (reserve->group == NULL)
