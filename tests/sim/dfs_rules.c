@@ -79,6 +79,7 @@ void dfs_rules_sealed(struct world *world, const struct dfs_seal_block_request *
         const struct process *datanode = dfs_node_by_id(world, request->node_ids[i]);
         const struct disk *disk = dfs_disk(datanode);
         bool is_there = false;
+        bool may_be_off = world->dfs->rules->nodes[disk->node].admin_state == ADMIN_DECOMMISSIONED;
         for (uint32_t j = 0; j < DFS_VOLUMES; j++) { /* what a disk had before it failed stays */
             const struct disk_block *block = map_u64_get(disk->blocks[j], request->block_id);
             bool is_kept = block && (block->is_synced || (may_be_cached && block->is_cached));
@@ -87,7 +88,7 @@ void dfs_rules_sealed(struct world *world, const struct dfs_seal_block_request *
         }
         bool is_excused = disk->is_gone || world->dfs->destroyed_node == disk->node ||
                           (may_be_cached && is_power_lost(world, request->block_id));
-        durable += is_there;
+        durable += is_there && !may_be_off;
         lost += !is_there && is_excused;
     }
     world->dfs->counters.blocks_sealed++;

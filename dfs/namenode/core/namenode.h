@@ -59,9 +59,10 @@
  *     client's files as Abandon would: a part never passes for the whole. After lease_ms another
  *     client that wants to write there ends them.
  *   - SealBlock wants blocks in the order in which AddBlock named them (else ERR_BAD_TRANSITION)
- *     and min_replicas of the block's targets, none of them lost (else ERR_NO_NODES). A block
- *     named before a restart of the namenode is accepted when as many datanodes have reported it
- *     with this length and checksum; else ERR_NOT_FOUND, and the client adds the block again.
+ *     and min_replicas of the block's targets, none of them lost or decommissioned (else
+ * ERR_NO_NODES). A block named before a restart of the namenode is accepted when as many datanodes
+ * have reported it with this length and checksum; else ERR_NOT_FOUND, and the client adds the block
+ * again.
  *   - PublishOutput makes missing parents of the destination, like mkdir -p.
  *   - Calls of DatanodeTracker are for the superuser; an unknown node or an old session is
  *     ERR_STALE: register again. Another cluster's datanode is refused with ERR_INVALID.

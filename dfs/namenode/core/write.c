@@ -327,8 +327,10 @@ static bool may_seal(struct namenode *nn,
     size_t count = 0;
     for (size_t i = 0; i < block->replica_count; i++) {
         const struct replica *replica = block->replicas[i];
+        /* It may be switched off for good: somebody was told so. */
+        bool may_go = replica->node->service == ADMIN_DECOMMISSIONED;
         bool counts = is_named(request, replica) && namenode_node_is_usable(replica->node) &&
-                      !is_reported_otherwise(request, replica);
+                      !may_go && !is_reported_otherwise(request, replica);
         count += counts ? 1 : 0;
     }
     if (count < namenode_min_replicas(nn, file)) {

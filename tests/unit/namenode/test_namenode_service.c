@@ -48,9 +48,8 @@ static void expect_elsewhere(const char *path, size_t blocks, uint64_t node_id, 
     }
 }
 
-static void when_restarted_with_nodes(void)
+static void when_nodes_register(void)
 {
-    when_restarted();
     for (size_t i = 0; i < f.node_count; i++) {
         if (f.nodes[i].is_alive) {
             node_register(&f.nodes[i]);
@@ -59,6 +58,12 @@ static void when_restarted_with_nodes(void)
         }
     }
     when_ms_pass(f.settings.repair_start_ms + 1);
+}
+
+static void when_restarted_with_nodes(void)
+{
+    when_restarted();
+    when_nodes_register();
 }
 
 static void when_back(struct test_node *node)
@@ -166,6 +171,30 @@ static void test_service__decommission_goes_on_after_a_restart(void)
     when_restarted_with_nodes();
     CU_ASSERT_EQUAL(info_of(2).admin_state, ADMIN_DECOMMISSIONED);
     CU_ASSERT_EQUAL(cluster().under_replicated_count, 0);
+}
+
+/* A restart forgets the write that was under way to it, so it is drained before that ends. */
+static void test_service__decommissioned_node_acknowledges_nothing(void)
+{
+    uint64_t id = 0;
+    struct dfs_add_block_response block;
+    given_nodes(4);
+    given_repairing();
+    CU_ASSERT_EQUAL_FATAL(do_create("/a", false, 0, &id), OK);
+    CU_ASSERT_EQUAL_FATAL(do_add_block(id, "h1", &block), OK);
+    CU_ASSERT_EQUAL_FATAL(block.targets[0].node_id, 1);
+    CU_ASSERT_EQUAL(set_service(1, DATANODE_DECOMMISSION, 0), OK);
+    when_ms_pass(5000);
+    CU_ASSERT_EQUAL(info_of(1).admin_state, ADMIN_DECOMMISSIONING);
+    when_restarted();
+    CU_ASSERT_EQUAL(do_seal(id, &block, 5, 3), ERR_NOT_FOUND); /* but it is on three disks now */
+    when_nodes_register();
+    when_ms_pass(5000);
+    CU_ASSERT_EQUAL(info_of(1).admin_state, ADMIN_DECOMMISSIONED);
+    CU_ASSERT_EQUAL(do_seal(id, &block, 5, 2), ERR_NO_NODES);
+    CU_ASSERT_EQUAL(do_seal(id, &block, 5, 3), OK);
+    when_ms_pass(5000);
+    CU_ASSERT_EQUAL(count_elsewhere(block.block_id, 1), 3);
 }
 
 static void test_service__leaving_node_that_dies_is_done_when_its_blocks_are(void)
@@ -346,6 +375,8 @@ static const struct unit_test tests[] = {
      "Back in service, what is surplus is deleted.",                                    test_service__back_in_service_what_is_surplus_goes               },
     {"test_service__decommission_goes_on_after_a_restart",
      "A decommission goes on after a restart of the namenode.",                         test_service__decommission_goes_on_after_a_restart               },
+    {"test_service__decommissioned_node_acknowledges_nothing",
+     "A decommissioned node's replica acknowledges no block.",                          test_service__decommissioned_node_acknowledges_nothing           },
     {"test_service__leaving_node_that_dies_is_done_when_its_blocks_are",
      "A leaving node that dies is decommissioned when all blocks have their replicas.", test_service__leaving_node_that_dies_is_done_when_its_blocks_are },
     {"test_service__maintenance_copies_nothing_while_the_node_is_away",
