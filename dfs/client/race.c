@@ -170,11 +170,15 @@ static enum status start(struct race *race, size_t replica, struct runner *runne
         to = race->scratch;
     }
     *runner = (struct runner){.node = node, .replica = replica, .to = to, .length = range->length};
+    const struct http_header header = {BLOCK_TOKEN_HEADER,
+                                       (const char *)arena_copy(race->arena, block->token).data};
     struct http_request_options options = {
         .url = (const char *)arena_format(
                    race->arena, "http://%.*s/v1/block/%s?length=%" PRIu64 "&crc32c=%08" PRIx32,
                    SLICE_ARGS(node->http_address), name, block->length, block->crc32c)
                    .data,
+        .headers = &header,
+        .header_count = 1,
         .bearer = token,
         .offset = range->offset,
         .length = range->length,

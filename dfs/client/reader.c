@@ -233,11 +233,15 @@ static enum status need(struct dfs_reader *reader,
                         struct error *reterr_error)
 {
     int64_t deadline_ms = dfs_deadline(reader->dfs);
+    bool was_denied = false;
     for (uint32_t attempt = 0;; attempt++) {
         enum status status = need_once(reader, offset, length_max, ret_slice, reterr_error);
-        if (status != ERR_UNAVAILABLE)
+        bool is_first_denial = status == ERR_DENIED && !was_denied;
+        if (status != ERR_UNAVAILABLE && !is_first_denial)
             return status;
-        if (!dfs_pause(reader->dfs, attempt, deadline_ms, &status, reterr_error))
+        was_denied = was_denied || is_first_denial; /* tokens of blocks end */
+        if (!is_first_denial &&
+            !dfs_pause(reader->dfs, attempt, deadline_ms, &status, reterr_error))
             return status;
         status = locate(reader, offset, 1, reterr_error);
         if (status != OK)

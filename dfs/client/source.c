@@ -41,18 +41,25 @@ struct dfs_source {
 /* --- a replica on this host --------------------------------------------------------------------
  */
 
-static enum status ask_file(struct fd_pass_client *client,
+static enum status ask_file(const struct dfs_source *source,
+                            struct fd_pass_client *client,
                             const char *what,
-                            const char *name,
                             struct file **ret_file,
                             struct error *reterr_error)
 {
-    char question[32];
-    (void)snprintf(question, sizeof(question), "%s %s", what, name); /* at most 8 + 1 + 16 */
+    char name[BLOCK_NAME_BYTES];
+    char token[LIMIT_TOKEN_BYTES + 1];
+    struct buf question;
     struct buf answer = {0};
     int descriptor = -1;
-    enum status status =
-        fd_pass_ask(client, slice_from_string(question), &answer, &descriptor, reterr_error);
+    block_name_format(source->block->block_id, name);
+    dfs_token(source->dfs, token);
+    buf_open(&question, FD_PASS_BYTES);
+    enum status status = buf_append_format(&question, "%s %s %.*s %s", what, name,
+                                           SLICE_ARGS(source->block->token), token);
+    if (status == OK)
+        status = fd_pass_ask(client, buf_slice(&question), &answer, &descriptor, reterr_error);
+    buf_close(&question);
     buf_close(&answer);
     if (status != OK)
         return status;
@@ -106,19 +113,17 @@ static enum status map_replica(struct dfs_source *source,
                                struct error *reterr_error)
 {
     char path[FD_PASS_PATH_BYTES + 1];
-    char name[BLOCK_NAME_BYTES];
     if (node->fd_path.length > FD_PASS_PATH_BYTES)
         return error_set(reterr_error, ERR_LIMIT, "the path of the datanode's socket is too long");
     (void)snprintf(path, sizeof(path), "%.*s", SLICE_ARGS(node->fd_path)); /* just checked */
-    block_name_format(source->block->block_id, name);
     struct fd_pass_client *client = NULL;
     struct file *data = NULL;
     struct file *sidecar = NULL;
     enum status status = fd_pass_connect(path, FD_TIMEOUT_MS, &client, reterr_error);
     if (status == OK)
-        status = ask_file(client, "block", name, &data, reterr_error);
+        status = ask_file(source, client, "block", &data, reterr_error);
     if (status == OK)
-        status = ask_file(client, "sidecar", name, &sidecar, reterr_error);
+        status = ask_file(source, client, "sidecar", &sidecar, reterr_error);
     if (status == OK)
         status = map_files(source, data, sidecar, reterr_error);
     file_close(data);
@@ -324,6 +329,12 @@ void dfs_source_relocate(struct dfs_source *source, const struct dfs_located_blo
     CHECK(block->length == source->block->length);
     source->block = block;
     source->replica = 0;
+    if (source->map.base != NULL || source->window_end != 0)
+        return; /* bytes of it may be in use where they are */
+    give_memory_back(source);
+    source->memory = NULL;
+    source->memory_bytes = 0;
+    map_local(source); /* it may have been refused before, or have come here since */
 }
 
 const uint8_t *dfs_source_data(const struct dfs_source *source)

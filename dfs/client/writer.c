@@ -334,7 +334,10 @@ static enum status send_block(struct block_try *try, struct error *reterr_error)
 {
     char token[LIMIT_TOKEN_BYTES + 1];
     dfs_token(try->writer->dfs, token);
-    struct http_request_options options = {.url = block_url(try), .bearer = token};
+    const struct http_header header = {
+        BLOCK_TOKEN_HEADER, (const char *)arena_copy(try->arena, try->block->token).data};
+    struct http_request_options options = {
+        .url = block_url(try), .headers = &header, .header_count = 1, .bearer = token};
     struct http_response response = {0};
     enum status status =
         http_send(try->writer->dfs->http, "PUT", &options, try->data, &response, reterr_error);
@@ -390,7 +393,7 @@ static enum status try_block(struct block_try *try,
     if (status != OK || try->broken[0] != 0 || try->synced_count < writer->min_replicas)
         exclude_the_broken(try);
     if (status != OK) {
-        *ret_may_repeat = status != ERR_UNAUTHENTICATED && status != ERR_DENIED;
+        *ret_may_repeat = status != ERR_UNAUTHENTICATED;
         return status;
     }
     size_t needed = writer->min_replicas;
@@ -410,6 +413,7 @@ static enum status write_block(struct dfs_writer *writer,
     uint32_t crc = crc32c_update(0, data.data, data.length);
     int64_t deadline_ms = dfs_deadline(dfs);
     uint64_t abandoned = 0;
+    bool was_denied = false;
     for (uint32_t attempt = 0;; attempt++) {
         struct block_try try = {
             .writer = writer, .data = data, .crc32c = crc, .arena = arena_open(0)};
@@ -420,6 +424,10 @@ static enum status write_block(struct dfs_writer *writer,
         if (status == OK) {
             writer->sealed_bytes += data.length;
             return OK;
+        }
+        if (status == ERR_DENIED) { /* the next try has a token of its own, and is the last */
+            may_repeat = may_repeat && !was_denied;
+            was_denied = true;
         }
         if (!may_repeat || !dfs_pause(dfs, attempt, deadline_ms, &status, &error)) {
             writer->has_failed = true;

@@ -12,6 +12,8 @@ dfs_libdatanodecore_a_SOURCES = \
 
 noinst_LIBRARIES += dfs/libdatanodedaemon.a
 dfs_libdatanodedaemon_a_SOURCES = \
+	dfs/datanode/daemon/access.c \
+	dfs/datanode/daemon/access.h \
 	dfs/datanode/daemon/copy.c \
 	dfs/datanode/daemon/job.h \
 	dfs/datanode/daemon/latency.c \

@@ -15,6 +15,7 @@ dfs_libnamenodecore_a_SOURCES = \
 	dfs/namenode/core/extend.h \
 	dfs/namenode/core/failures.c \
 	dfs/namenode/core/fsck.c \
+	dfs/namenode/core/grants.c \
 	dfs/namenode/core/identity.c \
 	dfs/namenode/core/inode.c \
 	dfs/namenode/core/lease.c \

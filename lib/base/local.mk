@@ -2,6 +2,8 @@ noinst_LIBRARIES += lib/libbase.a
 lib_libbase_a_SOURCES = \
 	lib/base/arena.c \
 	lib/base/arena.h \
+	lib/base/base64.c \
+	lib/base/base64.h \
 	lib/base/buf.c \
 	lib/base/buf.h \
 	lib/base/check.c \

@@ -1,5 +1,9 @@
 noinst_LIBRARIES += lib/libdaemon.a
 lib_libdaemon_a_SOURCES = \
+	lib/daemon/audit.c \
+	lib/daemon/audit.h \
+	lib/daemon/block_token.c \
+	lib/daemon/block_token.h \
 	lib/daemon/caller.c \
 	lib/daemon/caller.h \
 	lib/daemon/cluster.c \

@@ -5,6 +5,7 @@
 
 #include "lib/base/check.h"
 #include "lib/base/mem.h"
+#include "lib/daemon/audit.h"
 #include "lib/daemon/cluster.h"
 #include "lib/daemon/log.h"
 #include "lib/daemon/metrics.h"
@@ -25,6 +26,8 @@ struct serve_call {
     int64_t came_us;
     struct service_request *request;
     struct arena *arena; /* of the user's name, which the shell borrows */
+    struct slice user;
+    struct log *log;
 };
 
 struct slice serve_user_of(struct slice subject)
@@ -56,25 +59,45 @@ enum status serve_authenticate(const struct token_secret *secret,
     return OK;
 }
 
+static void audit(struct log *log,
+                  const struct service_request *request,
+                  struct slice user,
+                  enum status status,
+                  struct slice why)
+{
+    const struct audit audit = {
+        .user = user,
+        .from = request->peer,
+        .what = slice_from_string(method_info(request->method)->path),
+        .status = status,
+        .why = why,
+    };
+    audit_refusal(log, &audit);
+}
+
 /* On the core thread. */
 static void answer_call(void *user, const struct shell_answer *answer)
 {
     struct serve_call *call = user;
     metrics_calls_add(call->calls, call->request->method, answer->status,
                       clock_monotonic_us() - call->came_us);
-    if (answer->status == OK)
+    if (answer->status == OK) {
         service_reply(call->request, answer->message);
-    else
+    } else {
+        audit(call->log, call->request, call->user, answer->status, answer->text);
         service_fail(call->request, answer->status, answer->text);
+    }
     arena_close(call->arena);
     mem_free(call);
 }
 
 static void refuse(const struct serve *serve,
                    struct service_request *request,
+                   struct slice user,
                    enum status status,
                    const char *text)
 {
+    audit(serve->options.log, request, user, status, slice_from_string(text));
     log_event(serve->options.log, LOG_LEVEL_DEBUG, "call_refused",
               log_text("method", method_info(request->method)->path),
               log_slice("peer", request->peer), log_status("status", status),
@@ -94,6 +117,7 @@ static void handle(void *user, struct rpc_request *raw)
     call->calls = serve->options.calls;
     call->came_us = clock_monotonic_us();
     call->arena = arena_open(0);
+    call->log = serve->options.log;
     struct slice caller = {.length = 0};
     struct error error = {.status = OK};
     enum status status =
@@ -102,6 +126,7 @@ static void handle(void *user, struct rpc_request *raw)
         !serve->options.may_call(serve->options.user, request->method, caller))
         status = error_set(&error, ERR_DENIED, "%.*s may not call %s", SLICE_ARGS(caller),
                            method_info(request->method)->path);
+    call->user = caller;
     if (status == OK) {
         uint64_t number = shell_next_call(serve->options.shell);
         rpc_request_set_tag(raw, number);
@@ -116,7 +141,7 @@ static void handle(void *user, struct rpc_request *raw)
                                               : "the daemon is starting or stopping");
     }
     metrics_calls_add(call->calls, request->method, status, clock_monotonic_us() - call->came_us);
-    refuse(serve, request, status, error.text);
+    refuse(serve, request, caller, status, error.text);
     arena_close(call->arena);
     mem_free(call);
 }

@@ -57,6 +57,13 @@ bool block_name_parse(struct slice name, uint64_t *ret_block_id)
     return true;
 }
 
+const char *block_mode_name(enum block_mode mode)
+{
+    static const char *const names[BLOCK_MODE_COUNT] = {"read", "write", "copy"};
+    CHECK((unsigned)mode < BLOCK_MODE_COUNT);
+    return names[mode];
+}
+
 /* --- reading checksums -------------------------------------------------------------------------
  */
 

@@ -30,6 +30,29 @@ void block_name_format(uint64_t block_id, char ret_name[BLOCK_NAME_BYTES]);
 /* Exactly 16 lower-case hexadecimal digits; false for anything else, and for 0. */
 bool block_name_parse(struct slice name, uint64_t *ret_block_id);
 
+/* --- who may do what with a block: what a token of docs/protocols/block-token.md says
+ * -------------
+ */
+/* The header of an HTTP request that carries one. */
+#define BLOCK_TOKEN_HEADER "Millrace-Block-Token"
+
+enum block_mode {
+    BLOCK_READ,
+    BLOCK_WRITE, /* bring it in */
+    BLOCK_COPY,  /* either, from one datanode to another */
+    BLOCK_MODE_COUNT
+};
+
+struct block_grant {
+    uint64_t block_id;
+    enum block_mode mode;
+    struct slice user;       /* as event.user shows him */
+    int64_t expires_wall_ms; /* since 1970; not valid from this moment on */
+};
+
+/* "read", "write", "copy". */
+const char *block_mode_name(enum block_mode mode);
+
 /* --- reading checksums -------------------------------------------------------------------------
  */
 struct block_sidecar {

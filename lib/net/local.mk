@@ -14,6 +14,8 @@ lib_libnet_a_SOURCES = \
 	lib/net/http_status.h \
 	lib/net/http_transfer.c \
 	lib/net/http_transfer.h \
+	lib/net/mac.c \
+	lib/net/mac.h \
 	lib/net/net.c \
 	lib/net/net.h \
 	lib/net/net_private.h \

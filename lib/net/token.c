@@ -19,6 +19,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "lib/base/base64.h"
 #include "lib/base/check.h"
 #include "lib/base/mem.h"
 
@@ -36,52 +37,6 @@ _Static_assert(sizeof(token_prefix) + 20 + 1 + NAME_TEXT_BYTES + 1 + NAME_TEXT_B
                        SIGNATURE_TEXT_BYTES <=
                    TOKEN_BYTES,
                "any token fits");
-
-static const char base64_digits[] =
-    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-
-/* Writes the text and a NUL; returns its length. */
-static size_t base64_encode(struct slice bytes, char *text)
-{
-    size_t length = 0;
-    uint32_t bits = 0;
-    unsigned bit_count = 0;
-    for (size_t i = 0; i < bytes.length; i++) {
-        bits = bits << 8 | bytes.data[i];
-        bit_count += 8;
-        while (bit_count >= 6) {
-            bit_count -= 6;
-            text[length++] = base64_digits[bits >> bit_count & 63];
-        }
-    }
-    if (bit_count > 0)
-        text[length++] = base64_digits[bits << (6 - bit_count) & 63];
-    text[length] = '\0';
-    return length;
-}
-
-/* Decodes a name and adds a NUL; false for anything base64_encode does not write, or no room. */
-static bool base64_decode(struct slice text, char *name, size_t name_bytes)
-{
-    size_t length = 0;
-    uint32_t bits = 0;
-    unsigned bit_count = 0;
-    for (size_t i = 0; i < text.length; i++) {
-        const char *digit = text.data[i] == '\0' ? NULL : strchr(base64_digits, text.data[i]);
-        if (digit == NULL)
-            return false;
-        bits = bits << 6 | (uint32_t)(digit - base64_digits);
-        bit_count += 6;
-        if (bit_count < 8)
-            continue;
-        bit_count -= 8;
-        if (length + 1 >= name_bytes || (bits >> bit_count & 255) == 0)
-            return false;
-        name[length++] = (char)(bits >> bit_count & 255);
-    }
-    name[length] = '\0';
-    return bit_count < 6 && (bits & ((1U << bit_count) - 1)) == 0;
-}
 
 /* --- secrets ---------------------------------------------------------------------------------- */
 
@@ -297,8 +252,8 @@ static bool read_claims(struct slice rest, struct token_claims *claims)
     if (!slice_parse_u64(expires, &expires_wall_ms) || expires_wall_ms > INT64_MAX)
         return false;
     claims->expires_wall_ms = (int64_t)expires_wall_ms;
-    return base64_decode(subject, claims->subject, sizeof(claims->subject)) &&
-           base64_decode(audience, claims->audience, sizeof(claims->audience));
+    return base64_decode_name(subject, claims->subject, sizeof(claims->subject)) &&
+           base64_decode_name(audience, claims->audience, sizeof(claims->audience));
 }
 
 enum status token_verify(const struct token_secret *secret,

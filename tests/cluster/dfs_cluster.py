@@ -3,11 +3,14 @@
 Everything lives in one temporary folder and is stopped by close(). Nothing sleeps to let things
 happen: wait_until asks again and again until a deadline that is only reached when something is wrong.
 """
+import base64
 import hashlib
+import hmac
 import http.client
 import json
 import os
 import pwd
+import re
 import shutil
 import signal
 import socket
@@ -18,6 +21,8 @@ import time
 
 BUILD = os.environ.get("MILLRACE_BUILD_DIR", os.getcwd())
 DEADLINE_S = 60
+USER = pwd.getpwuid(os.getuid()).pw_name
+KEY_PERIOD_MS = 36000000  # docs/protocols/block-token.md
 
 FAST = {
     "dfs.superuser": pwd.getpwuid(os.getuid()).pw_name,
@@ -29,6 +34,10 @@ FAST = {
     "dfs.repair_retry_ms": "500ms",
     "dfs.lease_ms": "5s",
 }
+
+
+def base64url(data):
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
 
 
 def wait_until(what, question, deadline_s=DEADLINE_S):
@@ -192,10 +201,33 @@ class Cluster:
         assert answer[1:1 + answer[0]] == b"OK", answer
         return answer[1 + answer[0]:].split()[1].decode()
 
+    def secret(self):
+        with open(os.path.join(self.folder, "secret"), "rb") as file:
+            return file.read()
+
+    def token_of(self, user, lifetime_ms=600000):
+        """A token for user, by docs/protocols/token.md."""
+        text = f"mr1.{int(time.time() * 1000) + lifetime_ms}."
+        text += base64url(f"user:{user}".encode()) + "." + base64url(b"millrace")
+        return text + "." + base64url(hmac.digest(self.secret(), text.encode(), "sha256"))
+
+    def block_token(self, block_id, mode, user=USER, expires=None, key_id=None, secret=None):
+        """A block token, by docs/protocols/block-token.md."""
+        expires = int(time.time() * 1000) + 600000 if expires is None else expires
+        own_id = expires // KEY_PERIOD_MS
+        key = hmac.digest(secret or self.secret(), b"millrace block token key %d" % own_id, "sha256")
+        text = f"mb1.{own_id if key_id is None else key_id}.{expires}.{mode}.{block_id:016x}."
+        text += base64url(user.encode())
+        return text + "." + base64url(hmac.digest(key, text.encode(), "sha256"))
+
     def http(self, datanode, method, path, body=None, headers=None):
-        """(code, headers, body) of one request with this user's token."""
+        """(code, headers, body) of one request with this user's token, and what a block asks for."""
         connection = http.client.HTTPConnection(datanode.address()["http_address"], timeout=30)
         own = {"Authorization": "Bearer " + self.token()}
+        block = re.match("/v1/block/([0-9a-f]{16})", path)
+        if block:
+            mode = "w" if method == "PUT" else "r"
+            own["Millrace-Block-Token"] = self.block_token(int(block.group(1), 16), mode)
         own.update(headers or {})
         connection.request(method, path, body=body, headers=own)
         answer = connection.getresponse()

@@ -3,6 +3,7 @@ EXTRA_DIST += tests/cluster/lib.sh
 # CLUSTER_TESTS += tests/cluster/test_<what>
 CLUSTER_TESTS += tests/cluster/test_dfs tests/cluster/test_mrfs tests/cluster/test_mradmin
 CLUSTER_TESTS += tests/cluster/test_dfs_namespace tests/cluster/test_dfs_nodes
+CLUSTER_TESTS += tests/cluster/test_block_tokens
 EXTRA_DIST += tests/cluster/dfs_cluster.py
 CLUSTER_TESTS += tests/cluster/test_webhdfs
 EXTRA_DIST += \

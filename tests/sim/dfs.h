@@ -7,6 +7,7 @@
 #define MILLRACE_TESTS_SIM_DFS_H
 
 #include "dfs/datanode/core/datanode.h"
+#include "lib/model/block.h"
 #include "tests/sim/model.h"
 #include "tests/sim/world.h"
 
@@ -283,6 +284,15 @@ void dfs_read(struct world *world,
               uint64_t block_id,
               dfs_read_function *done,
               uint64_t tag);
+
+/* dfs_tokens.c: tokens of blocks, held against what their holders would do with them. */
+struct namenode;
+void dfs_tokens_begin(struct namenode *namenode);
+void dfs_token_check(struct world *world,
+                     struct slice token,
+                     uint64_t block_id,
+                     enum block_mode mode,
+                     struct slice user);
 
 /* dfs_watch.c: holds the namenode's steps against the model. */
 void dfs_watch_open(struct world *world);

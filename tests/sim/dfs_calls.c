@@ -98,6 +98,7 @@ static void get_replica(struct world *world, struct process *process)
     const struct dfs_located_block *block = &get->blocks->blocks[get->block];
     client->tag++;
     if (get->replica < block->replicas_count) {
+        dfs_token_check(world, block->token, block->block_id, BLOCK_READ, process->user);
         dfs_read(world, process, block->replicas[get->replica].node.node_id, block->block_id,
                  got_replica, client->tag);
     } else if (++get->round < READ_ROUNDS) {

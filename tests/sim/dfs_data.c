@@ -430,6 +430,12 @@ void dfs_merge(struct world *world,
                uint64_t tag,
                const struct dfs_datanode_command *command)
 {
+    const struct slice daemons = slice_from_string("millrace");
+    dfs_token_check(world, command->token, command->block.block_id, BLOCK_COPY, daemons);
+    CHECK(command->source_tokens_count == command->sources_count);
+    for (size_t i = 0; i < command->sources_count; i++)
+        dfs_token_check(world, command->source_tokens[i], command->sources[i].block_id, BLOCK_COPY,
+                        daemons);
     struct merging *merging = MEM_NEW(struct merging);
     merging->tag = tag;
     merging->command = message_copy(&dfs_datanode_command_type, command, datanode->disk);

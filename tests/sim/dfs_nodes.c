@@ -155,6 +155,7 @@ void dfs_namenode_restart(struct world *world, struct process *process)
     CHECK(namenode_open(&settings, rng_u64(&world->rng), &namenode) == OK);
     if (world->dfs->plan.has_rack_table)
         CHECK(namenode_load_racks(namenode, dfs_rack_table(world, false), &error) == OK);
+    dfs_tokens_begin(namenode);
     world_process_start(world, process, namenode);
     world->dfs->namenode_up_ms = world->now_ms;
     map_u64_clear(world->dfs->seen_blocks);
@@ -331,6 +332,8 @@ static void copy_block(struct world *world,
                           0);
         return;
     }
+    dfs_token_check(world, copy->token, copy->block.block_id, BLOCK_COPY,
+                    slice_from_string("millrace"));
     dfs_send(world, process, &block->info, block->bytes, copy->targets, copy->targets_count,
              DURABILITY_SYNCED, copied, tag);
 }

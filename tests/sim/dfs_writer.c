@@ -269,6 +269,7 @@ static void write_send(struct world *world,
     struct content *kept = MEM_NEW(struct content);
     *kept = *content;
     mem_free(map_u64_put(world->dfs->contents, response->block_id, kept));
+    dfs_token_check(world, response->token, response->block_id, BLOCK_WRITE, process->user);
     write->step = WRITE_SEND;
     write->block_id = response->block_id;
     write->abandoned_id = 0;

@@ -33,6 +33,7 @@ tests_sim_test_dfs_SOURCES = \
 	tests/sim/dfs_nodes.c \
 	tests/sim/dfs_rules.c \
 	tests/sim/dfs_scenario.c \
+	tests/sim/dfs_tokens.c \
 	tests/sim/dfs_verify.c \
 	tests/sim/dfs_watch.c \
 	tests/sim/dfs_writer.c \

@@ -147,6 +147,7 @@ struct datanode_copy {
     uint32_t volume;
     const struct endpoint *targets; /* pipeline order */
     size_t targets_count;
+    struct slice token; /* the namenode's word that they may have it */
 };
 
 struct datanode_merge {

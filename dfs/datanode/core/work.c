@@ -148,6 +148,8 @@ static bool merge_is_sound(const struct dfs_datanode_command *command)
 {
     uint64_t length = 0;
     if (command->sources_count == 0 || command->sources_count != command->source_nodes_count ||
+        (command->source_tokens_count != 0 &&
+         command->source_tokens_count != command->sources_count) ||
         command->block.length > LIMIT_BLOCK_BYTES || command->targets_count > LIMIT_REPLICAS)
         return false;
     for (size_t i = 0; i < command->sources_count; i++) {
@@ -238,6 +240,7 @@ static void copy_start(struct datanode *datanode, struct actions *actions, struc
     copy->volume = replica->volume->index;
     copy->targets = command->targets;
     copy->targets_count = command->targets_count;
+    copy->token = command->token;
     job->tag = datanode_ask_effect(datanode, actions, USE_COPY, job->block_id, copy->volume,
                                    DATANODE_EFFECT_COPY_BLOCK, copy);
     datanode_replica_copy_started(datanode, actions, replica, job->tag);

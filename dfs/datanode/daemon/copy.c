@@ -38,9 +38,12 @@ static enum status others_fault(enum status status)
 static enum status begin_put(struct job *job, struct http_put **ret_put)
 {
     const struct node_wish all_synced = {0};
+    const struct http_header header = {BLOCK_TOKEN_HEADER, job->token};
     struct http_request_options options = {
         .url = node_block_url(job->arena, job->targets[0].http_address, &job->block,
                               pipeline_of(job), &all_synced),
+        .headers = &header,
+        .header_count = 1,
         .bearer = (const char *)daemon_token(job->node->daemon, job->arena).data,
     };
     return others_fault(http_put_begin(node_client(job->node, job->targets_count - 1), &options,
@@ -136,12 +139,16 @@ static enum status pass_on(void *user, struct slice data)
 static enum status push_from_peer(struct job *job,
                                   struct http_put *put,
                                   const struct dfs_block_info *source,
+                                  const char *token,
                                   const struct endpoint *node)
 {
     const struct node_wish none = {0};
+    const struct http_header header = {BLOCK_TOKEN_HEADER, token};
     struct passage passage = {.job = job, .put = put, .left = source->length};
     struct http_request_options options = {
         .url = node_block_url(job->arena, node->http_address, source, (struct slice){0}, &none),
+        .headers = &header,
+        .header_count = 1,
         .bearer = (const char *)daemon_token(job->node->daemon, job->arena).data,
         .data = pass_on,
         .user = &passage,
@@ -189,6 +196,15 @@ static void note_bad_source(struct job *job,
     job->data = copied;
 }
 
+/* Without one the peer refuses, and says so. */
+static const char *source_token(const struct job *job, size_t index)
+{
+    const struct dfs_datanode_command *command = job->command;
+    return index < command->source_tokens_count
+               ? (const char *)arena_copy(job->arena, command->source_tokens[index]).data
+               : "";
+}
+
 enum status node_merge_blocks(struct job *job)
 {
     const struct dfs_datanode_command *command = job->command;
@@ -201,7 +217,7 @@ enum status node_merge_blocks(struct job *job)
         if (from->node_id == job->node->node_id)
             status = push_from_here(job, put, &command->sources[i]);
         else
-            status = push_from_peer(job, put, &command->sources[i], from);
+            status = push_from_peer(job, put, &command->sources[i], source_token(job, i), from);
         if (status != OK && !job->has_put_failed)
             note_bad_source(job, &command->sources[i], from);
     }

@@ -16,6 +16,7 @@ struct job {
     uint32_t volume;
     const struct endpoint *targets;
     size_t targets_count;
+    const char *token; /* of block, for the targets; in arena */
     uint64_t cluster_id;
     bool is_urgent;
     bool has_put_failed;                        /* sending, not reading, came to an end */

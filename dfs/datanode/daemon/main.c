@@ -380,6 +380,7 @@ static void close_node(void *state)
     map_u64_close(node->receives);
     condition_close(node->condition);
     mutex_close(node->mutex);
+    node_access_close(node->access);
     token_secret_close(&node->secret);
     mem_free(node);
 }
@@ -398,6 +399,7 @@ static enum status open_node(struct daemon *daemon,
     node->condition = condition_open();
     node->receives = map_u64_open();
     node->secret = *daemon_secret(daemon);
+    node->access = node_access_open(&node->secret, node->log);
     node->copy_rate = rate_open(settings_bytes(daemon_settings(daemon), "datanode.copy_rate"));
     node->scrub_rate = rate_open(settings_bytes(daemon_settings(daemon), "datanode.scrub_rate"));
     node->pipeline_stall_ms = settings_ms(daemon_settings(daemon), "datanode.pipeline_stall");

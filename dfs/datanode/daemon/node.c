@@ -10,12 +10,10 @@
 #include <jansson.h>
 
 #include "lib/base/mem.h"
-#include "lib/daemon/cluster.h"
 #include "lib/daemon/log.h"
 #include "lib/daemon/shell.h"
 #include "lib/model/limits.h"
 #include "lib/net/http_server.h"
-#include "lib/os/clock.h"
 
 const char *node_block_url(struct arena *arena,
                            struct slice address,
@@ -39,18 +37,6 @@ const char *node_block_url(struct arena *arena,
 struct http_client *node_client(struct node *node, size_t behind)
 {
     return node->clients[behind < NODE_CLIENTS ? behind : NODE_CLIENTS - 1];
-}
-
-bool node_authorises(const struct node *node, struct http_request *request)
-{
-    struct token_claims claims;
-    struct error error = {0};
-    enum status status = token_verify(&node->secret, http_request_bearer(request), CLUSTER_AUDIENCE,
-                                      clock_wall_ms(), &claims, &error);
-    if (status == OK)
-        return true;
-    http_reply_error(request, ERR_UNAUTHENTICATED, error.text);
-    return false;
 }
 
 /* Eight hexadecimal digits, by way of the sixteen of a name. */
@@ -91,6 +77,31 @@ enum status node_parse_block(const struct http_request *request,
         return error_set(reterr_error, ERR_INVALID, "crc32c is 8 hexadecimal digits");
     *ret_block = block;
     return OK;
+}
+
+enum status node_admit(struct node *node,
+                       const struct http_request *request,
+                       unsigned modes,
+                       struct dfs_block_info *ret_block,
+                       bool *ret_has_claim,
+                       struct error *reterr_error)
+{
+    const struct node_wanted wanted = {
+        .what = http_request_method(request),
+        .from = http_request_peer(request),
+        .bearer = http_request_bearer(request),
+        .block_token = slice_from_string(http_request_header(request, BLOCK_TOKEN_HEADER)),
+        .modes = modes,
+    };
+    struct arena *arena = arena_open(0);
+    struct slice user = {0};
+    enum status status = node_access_identify(node->access, &wanted, arena, &user, reterr_error);
+    if (status == OK)
+        status = node_parse_block(request, ret_block, ret_has_claim, reterr_error);
+    if (status == OK)
+        status = node_access_check(node->access, &wanted, user, ret_block->block_id, reterr_error);
+    arena_close(arena);
+    return status;
 }
 
 enum status node_parse_synced(struct slice body,

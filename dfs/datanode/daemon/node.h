@@ -10,6 +10,7 @@
 #include <stdatomic.h>
 
 #include "dfs/datanode/core/datanode.h"
+#include "dfs/datanode/daemon/access.h"
 #include "dfs/datanode/daemon/latency.h"
 #include "dfs/datanode/daemon/rate.h"
 #include "dfs/datanode/daemon/volumes.h"
@@ -50,6 +51,7 @@ struct node {
     struct web_clients *web_clients;
     struct fd_pass_server *fd_server;
     struct http_client *clients[NODE_CLIENTS]; /* by the number of nodes behind the next one */
+    struct node_access *access;
     struct token_secret secret;
     uint64_t node_id;
     int64_t pipeline_stall_ms;
@@ -77,8 +79,16 @@ const char *node_block_url(struct arena *arena,
                            const struct node_wish *wish);
 /* The client whose patience fits a pipeline of that many more addresses behind the next. */
 struct http_client *node_client(struct node *node, size_t behind);
-/* Answers 401 and returns false when the request has no valid token. */
-bool node_authorises(const struct node *node, struct http_request *request);
+/*
+ * Parses the block and checks that the request may have it in one of modes (see node_wanted). OK,
+ * or a status and text for http_reply_error: first who asks, then what, then whether he may.
+ */
+MUST_USE enum status node_admit(struct node *node,
+                                const struct http_request *request,
+                                unsigned modes,
+                                struct dfs_block_info *ret_block,
+                                bool *ret_has_claim,
+                                struct error *reterr_error);
 /* Block id from the path, length and crc32c from the query; ERR_INVALID says what is wrong. */
 MUST_USE enum status node_parse_block(const struct http_request *request,
                                       struct dfs_block_info *ret_block,

@@ -182,8 +182,12 @@ static void open_next(struct receive *receive, struct http_request *request)
         wish.needed--; /* with the replica here; of one, the next answers as soon as it has its own
                         */
     struct slice token = arena_copy(receive->arena, http_request_bearer(request));
+    const struct http_header header = {BLOCK_TOKEN_HEADER,
+                                       http_request_header(request, BLOCK_TOKEN_HEADER)};
     struct http_request_options options = {
         .url = node_block_url(receive->arena, address, &receive->block, rest, &wish),
+        .headers = &header, /* it let the writer in here, and lets him in there */
+        .header_count = 1,
         .bearer = (const char *)token.data,
     };
     enum status status =
@@ -320,7 +324,8 @@ static enum status check_request(struct receive *receive,
                                  struct error *reterr_error)
 {
     bool has_claim = false;
-    enum status status = node_parse_block(request, &receive->block, &has_claim, reterr_error);
+    enum status status = node_admit(receive->node, request, 1U << BLOCK_WRITE | 1U << BLOCK_COPY,
+                                    &receive->block, &has_claim, reterr_error);
     if (status != OK)
         return status;
     if (!has_claim)
@@ -340,8 +345,6 @@ static enum status check_request(struct receive *receive,
 void node_receive_begin(void *user, struct http_request *request)
 {
     struct node *node = user;
-    if (!node_authorises(node, request))
-        return;
     struct receive *receive = MEM_NEW(struct receive);
     receive->node = node;
     receive->arena = arena_open(0);

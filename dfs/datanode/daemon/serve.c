@@ -173,14 +173,13 @@ static void reply_block(struct node *node,
 void node_serve_block(void *user, struct http_request *request)
 {
     struct node *node = user;
-    if (!node_authorises(node, request))
-        return;
     struct dfs_block_info wanted;
     bool has_claim = false;
     struct error error = {0};
     struct store_reader *reader = NULL;
     size_t volume = 0;
-    enum status status = node_parse_block(request, &wanted, &has_claim, &error);
+    enum status status =
+        node_admit(node, request, 1U << BLOCK_READ | 1U << BLOCK_COPY, &wanted, &has_claim, &error);
     if (status == OK) {
         status = volumes_reader_open(node->volumes, wanted.block_id, &reader, &volume, &error);
         if (status != OK)
@@ -269,6 +268,34 @@ void node_serve_status(void *user, struct http_request *request)
 /* --- descriptors -------------------------------------------------------------------------------
  */
 
+/* Takes the words before the next space, or the rest. */
+static struct slice take_word(struct slice *rest)
+{
+    size_t space = slice_find(*rest, ' ');
+    struct slice word = slice_sub(*rest, 0, space);
+    size_t next = space < rest->length ? space + 1 : space;
+    *rest = slice_sub(*rest, next, rest->length - next);
+    return word;
+}
+
+/*
+ * The socket's own credentials do not say in whose name a process asks: containers of many users
+ * run as the node manager's.
+ */
+static enum status admit_asker(struct node *node,
+                               const struct node_wanted *wanted,
+                               uint64_t block_id,
+                               struct error *error)
+{
+    struct arena *arena = arena_open(0);
+    struct slice user = {0};
+    enum status status = node_access_identify(node->access, wanted, arena, &user, error);
+    if (status == OK)
+        status = node_access_check(node->access, wanted, user, block_id, error);
+    arena_close(arena);
+    return status;
+}
+
 enum status node_answer_descriptor(void *user,
                                    uint32_t uid,
                                    struct slice question,
@@ -277,19 +304,30 @@ enum status node_answer_descriptor(void *user,
                                    struct error *error)
 {
     struct node *node = user;
-    (void)uid; /* the kernel knows the asker, and every user of this host may have a token */
     (void)answer;
-    size_t space = slice_find(question, ' ');
-    struct slice what = slice_sub(question, 0, space);
+    struct slice what = take_word(&question);
+    struct slice name = take_word(&question);
+    struct slice block_token = take_word(&question);
     bool is_sidecar = slice_equal_string(what, "sidecar");
     uint64_t block_id = 0;
-    if (space == question.length || (!is_sidecar && !slice_equal_string(what, "block")) ||
-        !block_name_parse(slice_sub(question, space + 1, question.length - space - 1), &block_id))
-        return error_set(error, ERR_INVALID, "ask \"block <id>\" or \"sidecar <id>\"");
+    if ((!is_sidecar && !slice_equal_string(what, "block")) || !block_name_parse(name, &block_id))
+        return error_set(error, ERR_INVALID,
+                         "ask \"block <id> <block token> <token>\", or sidecar");
+    char from[32];
+    (void)snprintf(from, sizeof(from), "uid %" PRIu32, uid); /* fits */
+    const struct node_wanted wanted = {
+        .from = from,
+        .what = is_sidecar ? "sidecar" : "block",
+        .block_token = block_token,
+        .bearer = question,
+        .modes = 1U << BLOCK_READ,
+    };
+    enum status status = admit_asker(node, &wanted, block_id, error);
+    if (status != OK)
+        return status;
     struct file *file;
     size_t volume = 0;
-    enum status status =
-        volumes_open_file(node->volumes, block_id, is_sidecar, &file, &volume, error);
+    status = volumes_open_file(node->volumes, block_id, is_sidecar, &file, &volume, error);
     if (status == OK)
         *ret_fd = file_release(file);
     else

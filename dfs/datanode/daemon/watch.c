@@ -45,6 +45,7 @@ void node_metrics(void *state, struct metrics_page *page)
     metrics_gauge(page, "millrace_datanode_volumes", "Data folders.", totals.volumes);
     metrics_gauge(page, "millrace_datanode_volumes_failed",
                   "Data folders retired until the next start.", totals.volumes_failed);
+    node_access_metrics(node->access, page);
 }
 
 enum status node_health(void *state, struct buf *notes, struct error *reterr_error)

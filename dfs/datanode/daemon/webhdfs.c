@@ -14,6 +14,7 @@
 #include "dfs/datanode/daemon/web_clients.h"
 #include "dfs/webhdfs/answer.h"
 #include "lib/base/mem.h"
+#include "lib/daemon/audit.h"
 #include "lib/daemon/cluster.h"
 #include "lib/daemon/daemon.h"
 #include "lib/daemon/http_caller.h"
@@ -65,6 +66,21 @@ static enum status parse(struct web_request *web)
         status = error_set(&web->error, ERR_UNSUPPORTED, "%s is the namenode's to do",
                            webhdfs_op_name(web->op));
     return status;
+}
+
+static void refuse(const struct web_request *web, enum status status)
+{
+    const struct audit audit = {
+        .user = web->user,
+        .from = slice_from_string(http_request_peer(web->request)),
+        .what = slice_from_string(web->op < WEBHDFS_OP_COUNT ? webhdfs_op_name(web->op)
+                                                             : http_request_method(web->request)),
+        .object = web->path,
+        .status = status,
+        .why = slice_from_string(web->error.text),
+    };
+    audit_refusal(web->node->log, &audit);
+    webhdfs_reply_failure(web->request, web->op, status, web->error.text);
 }
 
 static struct web_request *web_request_open(struct node *node, struct http_request *request)
@@ -170,7 +186,7 @@ void node_webhdfs_get(void *user, struct http_request *request)
         if (status == OK)
             webhdfs_reply_empty(request);
         else
-            webhdfs_reply_failure(request, web->op, status, web->error.text);
+            refuse(web, status);
         stream_close(stream);
     }
     web_request_close(web);
@@ -218,7 +234,7 @@ void node_webhdfs_begin(void *user, struct http_request *request)
                                  &web->writer, &web->error);
     /* A client that waits for a word before it sends is told at once. */
     if (web->status != OK && http_request_header(request, "Expect") != NULL)
-        webhdfs_reply_failure(request, web->op, web->status, web->error.text);
+        refuse(web, web->status);
 }
 
 enum status node_webhdfs_chunk(void *user, struct http_request *request, struct slice data)
@@ -263,7 +279,7 @@ void node_webhdfs_handle(void *user, struct http_request *request)
         /* First, so that who hears of the failure finds nothing of the file. */
         dfs_writer_close(web->writer);
         web->writer = NULL;
-        webhdfs_reply_failure(request, web->op, web->status, web->error.text);
+        refuse(web, web->status);
     } else if (web->op == WEBHDFS_CREATE) {
         add_location(web);
         http_reply(request, 201, "application/octet-stream", slice_make(NULL, 0));

@@ -197,6 +197,7 @@ static void take_copy(struct job *job, const struct datanode_copy *copy)
     job->volume = copy->volume;
     job->targets = targets;
     job->targets_count = copy->targets_count;
+    job->token = (const char *)arena_copy(job->arena, copy->token).data;
 }
 
 static void take_merge(struct job *job, const struct datanode_merge *merge)
@@ -205,6 +206,7 @@ static void take_merge(struct job *job, const struct datanode_merge *merge)
     job->block = job->command->block;
     job->targets = job->command->targets;
     job->targets_count = job->command->targets_count;
+    job->token = (const char *)arena_copy(job->arena, job->command->token).data;
 }
 
 static void take_block(struct job *job, const struct datanode_block *data)

@@ -300,6 +300,7 @@ static bool make_command(struct namenode *nn,
     struct arena *arena = nn->actions->arena;
     struct dfs_block_info *sources = ARENA_ARRAY(arena, struct dfs_block_info, merge->source_count);
     struct endpoint *source_nodes = ARENA_ARRAY(arena, struct endpoint, merge->source_count);
+    struct slice *tokens = ARENA_ARRAY(arena, struct slice, merge->source_count);
     struct endpoint *targets = ARENA_ARRAY(arena, struct endpoint, merge->node_count);
     size_t target_count = 0;
     for (size_t i = 0; i < merge->source_count; i++) {
@@ -312,6 +313,7 @@ static bool make_command(struct namenode *nn,
         sources[i] = (struct dfs_block_info){
             .block_id = block->id, .length = block->length, .crc32c = block->crc32c};
         source_nodes[i] = node->endpoint;
+        tokens[i] = namenode_grant_datanode(nn, block->id);
     }
     for (size_t i = 1; i < merge->node_count; i++) {
         const struct tracked *node = map_u64_get(nn->nodes, merge->node_ids[i]);
@@ -328,6 +330,9 @@ static bool make_command(struct namenode *nn,
         .sources_count = merge->source_count,
         .source_nodes = source_nodes,
         .source_nodes_count = merge->source_count,
+        .token = namenode_grant_datanode(nn, merge->merged.block_id),
+        .source_tokens = tokens,
+        .source_tokens_count = merge->source_count,
     };
     return true;
 }

@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "lib/model/block.h"
 #include "lib/model/messages.h"
 
 struct inode;
@@ -130,5 +131,12 @@ void namenode_blocklist_set(struct namenode *nn,
                             struct inode *file,
                             const struct dfs_block_info *infos,
                             size_t count);
+
+/* --- grants.c: tokens of blocks; empty without a signer --------------------------------- */
+
+/* For the user whose request is being answered. */
+struct slice namenode_grant_caller(struct namenode *nn, uint64_t block_id, enum block_mode mode);
+/* For a datanode that sends the block to others, or fetches it from one. */
+struct slice namenode_grant_datanode(struct namenode *nn, uint64_t block_id);
 
 #endif

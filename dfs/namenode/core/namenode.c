@@ -39,6 +39,7 @@ void namenode_settings_default(struct namenode_settings *ret_settings)
         .list_limit = LIMIT_LIST_PAGE,
         .ids_reserved = 1024,
         .access_time_precision_ms = 3600000,
+        .block_token_ms = 36000000,
         .compact_runs = 16,
         .compact_bytes_per_second = 16 * MIB,
         .lease_ms = 60000,
@@ -84,7 +85,7 @@ static bool durations_are_valid(const struct namenode_settings *settings)
         settings->report_interval_ms, settings->repair_retry_ms,
         settings->copy_timeout_ms,    settings->pipeline_wait_ms,
         settings->unknown_grace_ms,   settings->delete_retry_ms,
-        settings->slow_keep_ms,
+        settings->slow_keep_ms,       settings->block_token_ms,
     };
     for (size_t i = 0; i < sizeof(durations) / sizeof(durations[0]); i++) {
         if (durations[i] < 1 || durations[i] > MS_MAX) {

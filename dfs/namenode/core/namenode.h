@@ -76,6 +76,7 @@
 #include "lib/base/error.h"
 #include "lib/base/status.h"
 #include "lib/base/transition.h"
+#include "lib/model/block.h"
 #include "lib/model/machine.h"
 
 struct namenode;
@@ -112,6 +113,7 @@ struct namenode_settings {
     int64_t mutation_keep_ms; /* how long results are remembered: 600,000 */
     uint64_t mutations_max;   /* 200,000 */
     uint64_t fences_max;      /* fenced keys remembered: 100,000 */
+    int64_t block_token_ms;   /* how long a reader or writer may use a block: 36,000,000 */
     int64_t heartbeat_interval_ms; /* how long a heartbeat is held: 1,000 */
     int64_t stale_ms;              /* silence after which a datanode is avoided: 10,000 */
     int64_t lost_ms;               /* ... after which it gets no work: 30,000 */
@@ -138,6 +140,13 @@ struct namenode_settings {
     int64_t unknown_grace_ms; /* from the report of a block of no file to its deletion: 60,000 */
     int64_t delete_retry_ms;  /* a deletion not confirmed is told again: 60,000 */
     uint32_t deletes_per_heartbeat; /* LIMIT_COMMANDS_PER_HEARTBEAT */
+};
+
+/* What this machine needs of its host beside effects: keys are not its business. */
+struct namenode_signer {
+    /* A token that says what grant says, from arena. It depends on grant alone, and is quick. */
+    struct slice (*sign)(void *user, const struct block_grant *grant, struct arena *arena);
+    void *user;
 };
 
 /* What the shell does; each is answered once. */
@@ -178,6 +187,8 @@ MUST_USE enum status namenode_open(const struct namenode_settings *settings,
 MUST_USE enum status namenode_load_racks(struct namenode *namenode,
                                          struct slice text,
                                          struct error *reterr_error);
+/* Before the first step; copied. Without one, answers have no tokens of blocks. */
+void namenode_set_signer(struct namenode *namenode, const struct namenode_signer *signer);
 void namenode_step(struct namenode *namenode,
                    const struct event *event,
                    struct actions *ret_actions);

@@ -382,6 +382,7 @@ static void add_copies(struct namenode *nn,
             .block = {.block_id = block->id, .length = block->length, .crc32c = block->crc32c},
             .targets = target,
             .targets_count = 1,
+            .token = namenode_grant_datanode(nn, block->id),
         };
     }
 }

@@ -130,6 +130,7 @@ static void locate_block(struct namenode *nn,
     ret_located->replicas = replicas;
     ret_located->replicas_count = count;
     ret_located->is_corrupt = count == 0;
+    ret_located->token = namenode_grant_caller(nn, block->id, BLOCK_READ);
 }
 
 /* After a restart a block of which no datanode has told a good replica yet is not lost: the reader

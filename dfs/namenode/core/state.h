@@ -344,8 +344,9 @@ struct namenode {
     int mode; /* enum namenode_mode */
     uint64_t cluster_id;
     uint64_t reserved_up_to;
-    uint64_t next_id;  /* above reserved_up_to: reserve first */
-    uint64_t older_id; /* ids up to here are of earlier incarnations */
+    uint64_t next_id;              /* above reserved_up_to: reserve first */
+    uint64_t older_id;             /* ids up to here are of earlier incarnations */
+    struct namenode_signer signer; /* sign NULL: no tokens of blocks */
     /* The step under way. */
     const struct event *event;
     struct actions *actions;

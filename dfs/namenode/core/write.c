@@ -180,11 +180,12 @@ static void reply_block(struct namenode *nn, const struct block *block)
             targets[count++] = block->replicas[i]->node->endpoint;
         }
     }
-    struct dfs_add_block_response response = {.block_id = block->id,
-                                              .targets = targets,
-                                              .targets_count = count,
-                                              .durability =
-                                                  (enum dfs_durability)block->file->durability};
+    struct dfs_add_block_response response = {
+        .block_id = block->id,
+        .targets = targets,
+        .targets_count = count,
+        .durability = (enum dfs_durability)block->file->durability,
+        .token = namenode_grant_caller(nn, block->id, BLOCK_WRITE)};
     namenode_reply(nn, &response);
 }
 

@@ -8,6 +8,7 @@
 #include "dfs/namenode/daemon/racks_shell.h"
 #include "lib/base/arena.h"
 #include "lib/base/mem.h"
+#include "lib/daemon/block_token.h"
 #include "lib/daemon/daemon.h"
 #include "lib/daemon/settings.h"
 #include "lib/os/host.h"
@@ -17,6 +18,7 @@ MACHINE_DOOR_JOURNALED(namenode);
 struct parts {
     struct daemon *daemon;
     struct namenode_pages *pages;
+    struct block_keys *block_keys;
 };
 
 static void get_metrics(void *state, struct metrics_page *page)
@@ -44,6 +46,7 @@ static void close_parts(void *state)
 {
     struct parts *parts = state;
     namenode_pages_close(parts->pages);
+    block_keys_close(parts->block_keys);
     mem_free(parts);
 }
 
@@ -108,6 +111,15 @@ static bool needs_room(void *state, enum method method)
     }
 }
 
+/* On the core thread. A user whose name no token holds gets none, and is refused. */
+static struct slice sign_grant(void *user, const struct block_grant *grant, struct arena *arena)
+{
+    char token[BLOCK_TOKEN_BYTES];
+    if (grant->user.length == 0 || grant->user.length > TOKEN_NAME_BYTES)
+        return slice_make(NULL, 0);
+    return arena_copy(arena, slice_make(token, block_token_sign(user, grant, token)));
+}
+
 static enum status open_namenode(struct daemon *daemon,
                                  void **ret_state,
                                  void **ret_machine,
@@ -129,6 +141,9 @@ static enum status open_namenode(struct daemon *daemon,
     struct parts *parts = MEM_NEW(struct parts);
     parts->daemon = daemon;
     parts->pages = pages;
+    parts->block_keys = block_keys_open(daemon_secret(daemon));
+    const struct namenode_signer signer = {.sign = sign_grant, .user = parts->block_keys};
+    namenode_set_signer(namenode, &signer);
     *ret_state = parts;
     *ret_machine = namenode;
     return OK;

@@ -51,6 +51,8 @@ const struct setting namenode_setting_rows[] = {
      "Ids taken per journal record.", 1, 1000000},
     {"dfs.access_time_precision_ms", SETTING_MS, "1h",
      "Reads of a file are recorded this often; 0: never.", 0, DURATION_MAX_MS},
+    {"dfs.block_token_ms", SETTING_MS, "10h",
+     "How long readers and writers may use a block without asking again.", 1, DURATION_MAX_MS},
     {"dfs.trash_keep_ms", SETTING_MS, "0",
      "Trash older than this is deleted; 0: no trash.", 0, NAMENODE_TRASH_MS_MAX},
     {"dfs.trash_checkpoint_ms", SETTING_MS, "0",
@@ -165,6 +167,7 @@ static void read_sizes(const struct settings *from, struct namenode_settings *to
 static void read_durations(const struct settings *from, struct namenode_settings *to)
 {
     to->access_time_precision_ms = settings_ms(from, "dfs.access_time_precision_ms");
+    to->block_token_ms = settings_ms(from, "dfs.block_token_ms");
     to->trash_keep_ms = settings_ms(from, "dfs.trash_keep_ms");
     to->trash_checkpoint_ms = settings_ms(from, "dfs.trash_checkpoint_ms");
     to->lease_ms = settings_ms(from, "dfs.lease_ms");

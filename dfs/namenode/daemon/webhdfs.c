@@ -4,6 +4,7 @@
  * of the visitor; a thread of the HTTP server waits for its answer.
  */
 #include "dfs/namenode/daemon/visit.h"
+#include "lib/daemon/audit.h"
 #include "lib/daemon/daemon.h"
 #include "lib/daemon/groups.h"
 #include "lib/daemon/http_caller.h"
@@ -141,6 +142,22 @@ static enum status parse(struct visit *visit)
     return status;
 }
 
+static void refuse(const struct visit *visit, enum status status)
+{
+    const struct audit audit = {
+        .user = visit->user,
+        .from = slice_from_string(http_request_peer(visit->request)),
+        .what =
+            slice_from_string(visit->op < WEBHDFS_OP_COUNT ? webhdfs_op_name(visit->op)
+                                                           : http_request_method(visit->request)),
+        .object = visit->path,
+        .status = status,
+        .why = slice_from_string(visit->error.text),
+    };
+    audit_refusal(daemon_log(visit->self->daemon), &audit);
+    webhdfs_reply_failure(visit->request, visit->op, status, visit->error.text);
+}
+
 static void serve(struct namenode_pages *self, struct http_request *request)
 {
     struct visit visit = {
@@ -156,7 +173,7 @@ static void serve(struct namenode_pages *self, struct http_request *request)
     if (status == OK)
         status = serves[visit.op](&visit);
     if (status != OK)
-        webhdfs_reply_failure(request, visit.op, status, visit.error.text);
+        refuse(&visit, status);
     else if (!visit.is_replied && visit.page.length > 0)
         webhdfs_reply_json(request, &visit.page);
     else if (!visit.is_replied)

@@ -1,5 +1,6 @@
 UNIT_TESTS += \
 	tests/unit/base/test_arena \
+	tests/unit/base/test_base64 \
 	tests/unit/base/test_buf \
 	tests/unit/base/test_crc32c \
 	tests/unit/base/test_error \

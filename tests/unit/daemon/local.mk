@@ -1,6 +1,8 @@
 # UNIT_TESTS += tests/unit/daemon/test_<unit>
 # tests_unit_daemon_test_<unit>_LDADD = $(UNIT_LIBS) $(DAEMON_LIBS)
 
+UNIT_TESTS += tests/unit/daemon/test_block_token
+tests_unit_daemon_test_block_token_LDADD = $(UNIT_LIBS) $(DAEMON_LIBS)
 UNIT_TESTS += tests/unit/daemon/test_grant
 tests_unit_daemon_test_grant_LDADD = $(UNIT_LIBS) $(DAEMON_LIBS)
 # The echo machine is a test's stand-in for a core, so the programs that use it name it.

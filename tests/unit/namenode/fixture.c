@@ -94,6 +94,7 @@ static struct namenode *replayed(void)
     if (namenode_open(&f.settings, f.seed + 1, &nn) != OK) {
         abort();
     }
+    fixture_sign(nn);
     struct event event = {.kind = EVENT_REPLAY, .now_ms = f.now_ms, .wall_ms = f.wall_ms};
     for (size_t i = 0; i < f.record_count; i++) {
         event.type = f.records[i].type;
@@ -249,6 +250,7 @@ void given_started(void)
         if (namenode_open(&f.settings, f.seed, &f.nn) != OK) {
             abort();
         }
+        fixture_sign(f.nn);
         step((struct event){.kind = EVENT_START});
     }
 }
@@ -490,7 +492,11 @@ static void merge_blocks(struct test_node *node, const struct dfs_datanode_comma
              merged.block_id);
     say(line);
     CU_ASSERT_EQUAL_FATAL(command->sources_count, command->source_nodes_count);
+    CU_ASSERT_EQUAL_FATAL(command->sources_count, command->source_tokens_count);
+    expect_token(command->token, merged.block_id, BLOCK_COPY, "millrace");
     for (size_t i = 0; i < command->sources_count; i++) {
+        expect_token(command->source_tokens[i], command->sources[i].block_id, BLOCK_COPY,
+                     "millrace");
         const struct dfs_block_info *source = &command->sources[i];
         CU_ASSERT_TRUE(node_has(node_by_id(command->source_nodes[i].node_id), source->block_id));
         merged.crc32c = crc32c_combine(merged.crc32c, source->crc32c, source->length);
@@ -542,6 +548,7 @@ static void follow_one(struct test_node *node, const struct dfs_datanode_command
         }
         return;
     }
+    expect_token(command->token, block_id, BLOCK_COPY, "millrace");
     struct test_node *target = node_by_id(command->targets[0].node_id);
     snprintf(line, sizeof(line), "%s: copy %" PRIu64 " to %s", node->host, block_id, target->host);
     say(line);

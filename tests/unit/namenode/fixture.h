@@ -176,4 +176,10 @@ struct slice text_of(const char *string);
 
 #define EXPECT_REPLAY_EQUAL() expect_replay_equal(__LINE__)
 
+/* --- fixture_tokens.c: tokens that say in words what the machine wanted signed ---------- */
+
+void fixture_sign(struct namenode *nn); /* every machine of the fixture's own has it */
+/* A token of now. Those of every copy and merge are looked at by the datanodes. */
+void expect_token(struct slice token, uint64_t block_id, enum block_mode mode, const char *user);
+
 #endif

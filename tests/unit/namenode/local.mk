@@ -1,9 +1,15 @@
-NAMENODE_FIXTURE = tests/unit/namenode/fixture.c tests/unit/namenode/fixture.h
+NAMENODE_FIXTURE = tests/unit/namenode/fixture.c tests/unit/namenode/fixture.h \
+	tests/unit/namenode/fixture_tokens.c
 
 UNIT_TESTS += tests/unit/namenode/test_namenode_tree
 tests_unit_namenode_test_namenode_tree_SOURCES = \
 	tests/unit/namenode/test_namenode_tree.c $(NAMENODE_FIXTURE)
 tests_unit_namenode_test_namenode_tree_LDADD = $(UNIT_LIBS) $(NAMENODE_CORE_LIBS)
+
+UNIT_TESTS += tests/unit/namenode/test_namenode_grants
+tests_unit_namenode_test_namenode_grants_SOURCES = \
+	tests/unit/namenode/test_namenode_grants.c $(NAMENODE_FIXTURE)
+tests_unit_namenode_test_namenode_grants_LDADD = $(UNIT_LIBS) $(NAMENODE_CORE_LIBS)
 
 UNIT_TESTS += tests/unit/namenode/test_namenode_write
 tests_unit_namenode_test_namenode_write_SOURCES = \

@@ -12,6 +12,7 @@ static void given_table(const char *text)
 {
     f.settings.rack_table = text_of("/etc/racks");
     CU_ASSERT_EQUAL_FATAL(namenode_open(&f.settings, f.seed, &f.nn), OK);
+    fixture_sign(f.nn);
     CU_ASSERT_EQUAL(namenode_load_racks(f.nn, text_of(text), NULL), OK);
     step((struct event){.kind = EVENT_START});
     f.replay_every = 0; /* the table is no record: a replayed machine has none */

@@ -17,7 +17,7 @@ static struct fixture {
 
 /* Every field but the two names. */
 enum {
-    NUMBERS = 46
+    NUMBERS = 47
 };
 
 static void list_numbers(const struct namenode_settings *s, uint64_t *ret_numbers)
@@ -60,6 +60,7 @@ static void list_numbers(const struct namenode_settings *s, uint64_t *ret_number
         (uint64_t)s->slow_floor_us,
         (uint64_t)s->slow_samples_min,
         (uint64_t)s->slow_keep_ms,
+        (uint64_t)s->block_token_ms,
         s->balance ? 1 : 0,
         (uint64_t)s->balance_threshold_ppm,
         (uint64_t)s->balance_bytes_per_second,
