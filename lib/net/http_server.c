@@ -27,8 +27,8 @@
 enum {
     SERVER_THREADS = 2,
     SERVER_BACKLOG = 511,
-    POOL_MEMORY_BYTES = 64 * 1024,  /* per connection, for headers and pieces of bodies */
-    EACH_MEMORY_BYTES = 128 * 1024, /* the same, where bodies are blocks */
+    POOL_PIECE_BYTES = 32 * 1024,
+    EACH_PIECE_BYTES = 64 * 1024,
     LOG_TEXT_BYTES = 512,
 };
 
@@ -460,7 +460,7 @@ static struct MHD_Daemon *start_daemon(struct http_server *server, int listener)
     /* Not epoll: with it a client's end is not seen when it comes together with data. */
     unsigned flags = MHD_USE_ERROR_LOG | MHD_USE_ITC | MHD_USE_POLL_INTERNAL_THREAD;
     flags |= is_pool ? MHD_ALLOW_SUSPEND_RESUME : MHD_USE_THREAD_PER_CONNECTION;
-    size_t memory = is_pool ? POOL_MEMORY_BYTES : EACH_MEMORY_BYTES;
+    size_t memory = 2 * options->piece_bytes; /* one half of it takes what comes in */
     struct MHD_OptionItem pool[] = {
         {MHD_OPTION_THREAD_POOL_SIZE, (intptr_t)options->threads, NULL},
         {MHD_OPTION_END,              0,                          NULL}
@@ -519,6 +519,9 @@ enum status http_server_open(const struct http_server_options *options,
         server->options.idle_ms = HTTP_SERVER_IDLE_MS;
     if (server->options.grace_ms <= 0)
         server->options.grace_ms = HTTP_SERVER_GRACE_MS;
+    if (server->options.piece_bytes == 0)
+        server->options.piece_bytes =
+            server->options.threading == HTTP_POOL ? POOL_PIECE_BYTES : EACH_PIECE_BYTES;
     CHECK(pthread_mutex_init(&server->mutex, NULL) == 0);
     net_condition_open(&server->changed);
     server->daemon = start_daemon(server, listener);

@@ -67,9 +67,11 @@ struct http_server_options {
     unsigned connections_max; /* 0: HTTP_SERVER_CONNECTIONS; more wait to be
                                  accepted */
     int64_t idle_ms;          /* 0: HTTP_SERVER_IDLE_MS; rounded up to whole seconds */
-    int64_t grace_ms;  /* http_server_close waits so long for responses; 0: HTTP_SERVER_GRACE_MS */
-    bool use_sendfile; /* files by sendfile(2) instead of by
-                          HTTP_SERVER_BLOCK_BYTES pieces */
+    int64_t grace_ms;   /* http_server_close waits so long for responses; 0: HTTP_SERVER_GRACE_MS */
+    size_t piece_bytes; /* headers, and pieces of bodies, are this long at most; 0: 32 KiB in a
+                           pool, else 64 KiB. A connection has twice as much memory */
+    bool use_sendfile;  /* files by sendfile(2) instead of by
+                           HTTP_SERVER_BLOCK_BYTES pieces */
     const struct http_route *routes; /* borrowed until closed */
     size_t route_count;
     void *user; /* of all callbacks */

@@ -216,6 +216,11 @@ enum status file_length(struct file *file, uint64_t *ret_bytes, struct error *re
     return OK;
 }
 
+void file_start_writing(struct file *file, uint64_t offset, uint64_t bytes)
+{
+    (void)sync_file_range(file->descriptor, (off_t)offset, (off_t)bytes, SYNC_FILE_RANGE_WRITE);
+}
+
 void file_forget_cached(struct file *file, uint64_t offset, uint64_t bytes)
 {
     (void)posix_fadvise(file->descriptor, (off_t)offset, (off_t)bytes, POSIX_FADV_DONTNEED);

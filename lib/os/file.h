@@ -89,6 +89,11 @@ MUST_USE enum status file_reserve(struct file *file,
 MUST_USE enum status file_length(struct file *file,
                                  uint64_t *ret_bytes,
                                  struct error *reterr_error);
+/*
+ * Has the kernel begin to write the range to the disk, so that a sync later finds less to do. It
+ * promises nothing: what fails is what that sync reports.
+ */
+void file_start_writing(struct file *file, uint64_t offset, uint64_t bytes);
 /* Tells the kernel that the range is not needed in its cache any more; failure changes nothing. */
 void file_forget_cached(struct file *file, uint64_t offset, uint64_t bytes);
 

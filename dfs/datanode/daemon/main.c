@@ -25,7 +25,8 @@ MACHINE_DOOR(datanode);
 enum {
     BAD_READS_MAX = 3, /* a disk with so many unreadable blocks has failed */
     TAILS = 8,
-    OTHER_JOBS = 3, /* workers beside those that copy: scrub, delete, measure */
+    OTHER_JOBS = 3,           /* workers beside those that copy: scrub, delete, measure */
+    PIECE_BYTES = 256 * 1024, /* of a block that comes in */
     FD_SOCKET_MODE = 0666
 };
 
@@ -127,6 +128,7 @@ static enum status open_http(struct node *node, const char **ret_address, struct
 {
     struct http_server_options options = {
         .threading = HTTP_THREAD_EACH,
+        .piece_bytes = PIECE_BYTES,
         .connections_max =
             (unsigned)settings_u64(daemon_settings(node->daemon), "datanode.connections_max"),
         .routes = routes,

@@ -16,14 +16,16 @@
 
 enum {
     IDENTITY_BYTES_MAX = 4096,
-    VERIFY_BYTES = 1024 * 1024
+    VERIFY_BYTES = 1024 * 1024,
+    WRITE_OUT_BYTES = 4 * 1024 * 1024 /* on their way to the disk at a time, while more comes */
 };
 
 struct store_writer {
     struct store *store;
     struct dfs_block_info block;
     bool is_synced;
-    struct block_summer summer;
+    struct block_summer summer; /* of all that is written */
+    uint64_t on_its_way_bytes;  /* of that, what the disk was given already */
     struct file *data;
     struct file *sidecar;
     struct arena *arena;
@@ -172,6 +174,16 @@ static enum status sync_failed(struct store_writer *writer, enum status status)
     return status;
 }
 
+/* The disk works while the rest of the block comes, and the sync finds little left to do. */
+static void write_out(struct store_writer *writer)
+{
+    uint64_t waiting = writer->summer.length - writer->on_its_way_bytes;
+    if (!writer->is_synced || waiting < WRITE_OUT_BYTES)
+        return;
+    file_start_writing(writer->data, writer->on_its_way_bytes, waiting);
+    writer->on_its_way_bytes = writer->summer.length;
+}
+
 enum status store_writer_push(struct store_writer *writer,
                               struct slice data,
                               struct error *reterr_error)
@@ -189,6 +201,7 @@ enum status store_writer_push(struct store_writer *writer,
         writer->has_failed = true;
         return error_set(reterr_error, status, "the sidecar of the block");
     }
+    write_out(writer);
     return OK;
 }
 
