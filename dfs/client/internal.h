@@ -119,9 +119,27 @@ void dfs_report_corrupt(struct dfs *dfs,
                         struct dfs_bad_nodes *bad,
                         uint64_t node_id);
 bool dfs_node_is_bad(const struct dfs_bad_nodes *bad, uint64_t node_id);
+struct dfs_fetch;
+
+/* Prepares to fetch a range (copied; what it points to is borrowed until the fetch is closed). */
+MUST_USE enum status dfs_fetch_open(struct dfs *dfs,
+                                    const struct dfs_range *range,
+                                    struct dfs_fetch **ret_fetch,
+                                    struct error *reterr_error);
 /*
- * Fetches and verifies. ERR_UNAVAILABLE, ERR_CORRUPT (all replicas are) and ERR_UNAUTHENTICATED
- * name what each replica said; ERR_CANCELLED.
+ * Waits until the first length bytes of the range are there and verified; length ends a chunk. The
+ * rest goes on to come, as far as there is room for it between two calls. Statuses as
+ * dfs_fetch_range; after a failure only dfs_fetch_close is left.
+ */
+MUST_USE enum status dfs_fetch_need(struct dfs_fetch *fetch,
+                                    size_t length,
+                                    struct dfs_reader_totals *totals,
+                                    struct error *reterr_error);
+/* What has not come by now is given up. NULL is fine. */
+void dfs_fetch_close(struct dfs_fetch *fetch);
+/*
+ * Fetches and verifies all of it. ERR_UNAVAILABLE, ERR_CORRUPT (all replicas are) and
+ * ERR_UNAUTHENTICATED name what each replica said; ERR_CANCELLED.
  */
 MUST_USE enum status dfs_fetch_range(struct dfs *dfs,
                                      const struct dfs_range *range,

@@ -36,6 +36,9 @@ struct dfs_source {
     size_t replica;           /* the one that served last */
     size_t window_chunks;     /* how much to fetch at once */
     size_t window_end;        /* chunk after the last fetch */
+    struct dfs_fetch *fetch;  /* of a window that is not read to its end; NULL: none */
+    size_t fetch_first;       /* its chunks: the first of all, and the next */
+    size_t fetch_next;
 };
 
 /* --- a replica on this host --------------------------------------------------------------------
@@ -215,6 +218,12 @@ static enum status need_mapped(struct dfs_source *source,
     return OK;
 }
 
+/* Bytes of the chunks [first, end), of which there is at least one. */
+static size_t bytes_until(const struct dfs_source *source, size_t first, size_t end)
+{
+    return (end - 1 - first) * BLOCK_CHUNK_BYTES + chunk_bytes(source, end - 1);
+}
+
 /* Chunks from first on that are still to be fetched, at most count. */
 static size_t missing_run(const struct dfs_source *source, size_t first, size_t count)
 {
@@ -223,6 +232,40 @@ static size_t missing_run(const struct dfs_source *source, size_t first, size_t 
     while (end < chunks && end - first < count && source->is_ready[end] == 0)
         end++;
     return end - first;
+}
+
+static void close_fetch(struct dfs_source *source)
+{
+    dfs_fetch_close(source->fetch);
+    source->fetch = NULL;
+}
+
+/* Begins to fetch from chunk first on, as far as is wanted by end or worth having. */
+static enum status open_fetch(struct dfs_source *source,
+                              size_t first,
+                              size_t end,
+                              struct error *reterr_error)
+{
+    close_fetch(source);
+    /* In order: ever more at once. From somewhere else: little again. */
+    if (first != source->window_end || source->window_chunks == 0)
+        source->window_chunks = WINDOW_CHUNKS_MIN;
+    else if (source->window_chunks < WINDOW_CHUNKS_MAX)
+        source->window_chunks *= 2;
+    size_t wanted = end - first > source->window_chunks ? end - first : source->window_chunks;
+    size_t run =
+        missing_run(source, first, wanted < WINDOW_CHUNKS_MAX ? wanted : WINDOW_CHUNKS_MAX);
+    uint64_t offset = (uint64_t)first * BLOCK_CHUNK_BYTES;
+    struct dfs_range range = {.block = source->block,
+                              .offset = offset,
+                              .length = bytes_until(source, first, first + run),
+                              .to = source->memory + offset,
+                              .bad = &source->bad,
+                              .preferred = &source->replica};
+    source->fetch_first = first;
+    source->fetch_next = first;
+    source->window_end = first + run;
+    return dfs_fetch_open(source->dfs, &range, &source->fetch, reterr_error);
 }
 
 static enum status need_fetched(struct dfs_source *source,
@@ -237,23 +280,22 @@ static enum status need_fetched(struct dfs_source *source,
             i++;
             continue;
         }
-        /* In order: ever more at once. From somewhere else: little again. */
-        if (i != source->window_end || source->window_chunks == 0)
-            source->window_chunks = WINDOW_CHUNKS_MIN;
-        else if (source->window_chunks < WINDOW_CHUNKS_MAX)
-            source->window_chunks *= 2;
-        size_t wanted = end - i > source->window_chunks ? end - i : source->window_chunks;
-        size_t run =
-            missing_run(source, i, wanted < WINDOW_CHUNKS_MAX ? wanted : WINDOW_CHUNKS_MAX);
-        uint64_t offset = (uint64_t)i * BLOCK_CHUNK_BYTES;
-        size_t length = (run - 1) * BLOCK_CHUNK_BYTES + chunk_bytes(source, i + run - 1);
-        enum status status =
-            fetch_range(source, offset, length, source->memory + offset, totals, reterr_error);
-        if (status != OK)
+        enum status status = OK;
+        if (source->fetch == NULL || i != source->fetch_next)
+            status = open_fetch(source, i, end, reterr_error);
+        size_t until = end < source->window_end ? end : source->window_end;
+        if (status == OK)
+            status = dfs_fetch_need(source->fetch, bytes_until(source, source->fetch_first, until),
+                                    totals, reterr_error);
+        if (status != OK) {
+            close_fetch(source);
             return status;
-        memset(source->is_ready + i, 1, run);
-        i += run;
-        source->window_end = i;
+        }
+        memset(source->is_ready + i, 1, until - i);
+        i = until;
+        source->fetch_next = until;
+        if (until == source->window_end)
+            close_fetch(source);
     }
     return OK;
 }
@@ -327,6 +369,7 @@ void dfs_source_relocate(struct dfs_source *source, const struct dfs_located_blo
 {
     CHECK(block->block_id == source->block->block_id);
     CHECK(block->length == source->block->length);
+    close_fetch(source); /* it knows the replicas of before */
     source->block = block;
     source->replica = 0;
     if (source->map.base != NULL || source->window_end != 0)
@@ -346,6 +389,7 @@ void dfs_source_close(struct dfs_source *source)
 {
     if (source == NULL)
         return;
+    close_fetch(source);
     file_map_close(&source->map);
     buf_close(&source->sidecar_bytes);
     give_memory_back(source);

@@ -96,7 +96,7 @@ enum status block_sidecar_decode_header(struct slice bytes,
     return OK;
 }
 
-static uint32_t chunk_crc(const struct block_sidecar *sidecar, size_t index)
+uint32_t block_chunk_crc(const struct block_sidecar *sidecar, size_t index)
 {
     return fixed_get_u32(sidecar->table.data + index * CRC_BYTES);
 }
@@ -134,7 +134,7 @@ size_t block_chunk_length(const struct block_sidecar *sidecar, size_t index)
 bool block_chunk_is_good(const struct block_sidecar *sidecar, size_t index, struct slice data)
 {
     CHECK(data.length == block_chunk_length(sidecar, index));
-    return crc32c_update(0, data.data, data.length) == chunk_crc(sidecar, index);
+    return crc32c_update(0, data.data, data.length) == block_chunk_crc(sidecar, index);
 }
 
 bool block_sidecar_range_crc(const struct block_sidecar *sidecar,
@@ -154,7 +154,7 @@ bool block_sidecar_range_crc(const struct block_sidecar *sidecar,
         size_t bytes = block_chunk_length(sidecar, index);
         if (bytes != BLOCK_CHUNK_BYTES) /* the last */
             factor = crc32c_factor(bytes);
-        crc = crc32c_combine_by(crc, chunk_crc(sidecar, index), factor);
+        crc = crc32c_combine_by(crc, block_chunk_crc(sidecar, index), factor);
     }
     *ret_crc = crc;
     return true;

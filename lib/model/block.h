@@ -79,6 +79,7 @@ MUST_USE enum status block_sidecar_decode(struct slice bytes,
                                           struct error *reterr_error);
 /* Bytes of the chunk with this index. */
 size_t block_chunk_length(const struct block_sidecar *sidecar, size_t index);
+uint32_t block_chunk_crc(const struct block_sidecar *sidecar, size_t index);
 /* True when data, the whole chunk, matches its checksum. */
 bool block_chunk_is_good(const struct block_sidecar *sidecar, size_t index, struct slice data);
 /*

@@ -161,6 +161,8 @@ void http_fetch_cancel(struct http_fetch *fetch);
  */
 size_t http_fetcher_run(struct http_fetcher *fetcher, int64_t wait_ms);
 size_t http_fetcher_count(const struct http_fetcher *fetcher);
+/* Ends the http_fetcher_run in progress soon; from one of its callbacks only. */
+void http_fetcher_stop(struct http_fetcher *fetcher);
 /* Ends the http_fetcher_run in progress, or the next one. Any thread. */
 void http_fetcher_wake(struct http_fetcher *fetcher);
 

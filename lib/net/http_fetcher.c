@@ -266,6 +266,11 @@ size_t http_fetcher_count(const struct http_fetcher *fetcher)
     return fetcher->count;
 }
 
+void http_fetcher_stop(struct http_fetcher *fetcher)
+{
+    atomic_store(&fetcher->is_woken, true); /* nobody sleeps */
+}
+
 void http_fetcher_wake(struct http_fetcher *fetcher)
 {
     atomic_store(&fetcher->is_woken, true);

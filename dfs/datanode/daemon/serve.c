@@ -15,7 +15,8 @@
 #include "lib/os/file.h"
 
 enum {
-    STATUS_BYTES_MAX = 256 * 1024
+    STATUS_BYTES_MAX = 256 * 1024,
+    CHUNKS_TOLD_MAX = 128 /* of a range: 8 MiB, whose checksums make a header of 1 KiB */
 };
 
 /* --- HTTP --------------------------------------------------------------------------------------
@@ -122,6 +123,24 @@ static enum status check_first_chunk(struct store_reader *reader,
     return store_reader_read(reader, range->begin, &first, 1, error);
 }
 
+/* Those of the chunks, so that the reader may use the first while the last is on its way. */
+static void add_chunks(struct http_request *request,
+                       const struct store_reader *reader,
+                       const struct range *range)
+{
+    const struct block_sidecar *sidecar = store_reader_sidecar(reader);
+    char text[CHUNKS_TOLD_MAX * 8 + 1] = "";
+    size_t length = 0;
+    if (block_chunk_count(range->end - range->begin) > CHUNKS_TOLD_MAX)
+        return;
+    for (uint64_t at = range->begin; at < range->end; at += BLOCK_CHUNK_BYTES) {
+        uint32_t crc = block_chunk_crc(sidecar, (size_t)(at / BLOCK_CHUNK_BYTES));
+        (void)snprintf(text + length, sizeof(text) - length, "%08" PRIx32, crc); /* fits */
+        length += 8;
+    }
+    http_reply_header(request, "X-Millrace-Chunks-Crc32c", text);
+}
+
 static void add_headers(struct http_request *request,
                         const struct store_reader *reader,
                         const struct range *range)
@@ -132,6 +151,7 @@ static void add_headers(struct http_request *request,
                                 range->end - range->begin, &crc)) {
         (void)snprintf(text, sizeof(text), "%08" PRIx32, crc); /* fits */
         http_reply_header(request, "X-Millrace-Crc32c", text);
+        add_chunks(request, reader, range);
     }
     http_reply_header(request, "Accept-Ranges", "bytes");
     if (!range->is_partial)

@@ -42,3 +42,6 @@ tests_unit_dfs_test_datanode_faults_LDADD = \
 UNIT_TESTS += tests/unit/dfs/test_datanode_power
 tests_unit_dfs_test_datanode_power_LDADD = \
 	$(UNIT_LIBS) dfs/libdatanodedaemon.a $(MODEL_LIBS) $(OS_LIBS)
+
+UNIT_TESTS += tests/unit/dfs/test_dfs_fetch
+tests_unit_dfs_test_dfs_fetch_LDADD = $(UNIT_LIBS) $(DFS_CLIENT_LIBS)
