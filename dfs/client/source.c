@@ -10,6 +10,7 @@
 
 #include "dfs/client/internal.h"
 #include "lib/base/check.h"
+#include "lib/base/crc32c.h"
 #include "lib/base/mem.h"
 #include "lib/model/block.h"
 #include "lib/net/fd_pass.h"
@@ -201,7 +202,7 @@ static enum status need_mapped(struct dfs_source *source,
             continue;
         uint8_t *chunk = bytes + i * BLOCK_CHUNK_BYTES;
         size_t length = chunk_bytes(source, i);
-        if (block_chunk_is_good(&source->sidecar, i, slice_make(chunk, length))) {
+        if (crc32c_update_cold(0, chunk, length) == block_chunk_crc(&source->sidecar, i)) {
             totals->local_bytes += length;
         } else {
             if (!dfs_node_is_bad(&source->bad, source->local_node_id))

@@ -45,6 +45,21 @@ static void test_crc32c__fast_and_plain_agree(void)
     CU_ASSERT_EQUAL(crc32c_update(0, data, DATA_BYTES), crc32c_update_plain(0, data, DATA_BYTES));
 }
 
+static void test_crc32c__cold_and_plain_agree(void)
+{
+    for (size_t length = 0; length < 300; length++)
+        CU_ASSERT_EQUAL_FATAL(crc32c_update_cold(1, data + 3, length),
+                              crc32c_update_plain(1, data + 3, length));
+    /* Around each multiple of what it does at a time. */
+    for (size_t length = 1024; length < 20000; length += 1024) {
+        for (size_t more = 0; more < 3; more++)
+            CU_ASSERT_EQUAL_FATAL(crc32c_update_cold(1, data + more, length - 1 + more),
+                                  crc32c_update_plain(1, data + more, length - 1 + more));
+    }
+    CU_ASSERT_EQUAL(crc32c_update_cold(0, data, DATA_BYTES),
+                    crc32c_update_plain(0, data, DATA_BYTES));
+}
+
 static void test_crc32c__parts_continue(void)
 {
     uint32_t whole = crc32c_update(0, data, 1000);
@@ -68,15 +83,33 @@ static void test_crc32c__parts_combine(void)
     CU_ASSERT_EQUAL(crc32c_combine(0, whole, DATA_BYTES), whole);
 }
 
+static void test_crc32c__fast_and_plain_combine_alike(void)
+{
+    struct rng rng = rng_seed(unit_seed());
+    for (unsigned i = 0; i < 100000; i++) {
+        /* Also few bits, at both ends. */
+        uint32_t first = (uint32_t)rng_u64(&rng) >> rng_below(&rng, 32);
+        uint32_t factor = (uint32_t)rng_u64(&rng) << rng_below(&rng, 32);
+        CU_ASSERT_EQUAL_FATAL(crc32c_combine_by(first, i, factor),
+                              crc32c_combine_by_plain(first, i, factor));
+        CU_ASSERT_EQUAL_FATAL(crc32c_combine_by(factor, i, first),
+                              crc32c_combine_by_plain(factor, i, first));
+    }
+}
+
 static const struct unit_test tests[] = {
-    {"test_crc32c__known_values",         "The checksum is the standard CRC-32C.",
-     test_crc32c__known_values        },
-    {"test_crc32c__fast_and_plain_agree", "The fast and the plain code agree at every length.",
-     test_crc32c__fast_and_plain_agree},
-    {"test_crc32c__parts_continue",       "A checksum continues over parts.",
-     test_crc32c__parts_continue      },
-    {"test_crc32c__parts_combine",        "The checksums of two parts combine to that of the whole.",
-     test_crc32c__parts_combine       },
+    {"test_crc32c__known_values",                 "The checksum is the standard CRC-32C.",
+     test_crc32c__known_values                },
+    {"test_crc32c__fast_and_plain_agree",         "The fast and the plain code agree at every length.",
+     test_crc32c__fast_and_plain_agree        },
+    {"test_crc32c__cold_and_plain_agree",         "The code for cold bytes agrees at every length.",
+     test_crc32c__cold_and_plain_agree        },
+    {"test_crc32c__parts_continue",               "A checksum continues over parts.",
+     test_crc32c__parts_continue              },
+    {"test_crc32c__fast_and_plain_combine_alike", "The fast and the plain code combine alike.",
+     test_crc32c__fast_and_plain_combine_alike},
+    {"test_crc32c__parts_combine",                "The checksums of two parts combine to that of the whole.",
+     test_crc32c__parts_combine               },
 };
 
 int main(int argument_count, char **arguments)
