@@ -38,6 +38,17 @@ static bool has_good(const struct world *world, const struct model_block *block,
            dfs_held_replicas(world, block, NULL) > dfs_held_replicas(world, block, datanode);
 }
 
+/* As the table says now, or the datanode. */
+static bool is_in_its_rack(const struct world *world, const struct dfs_checked_replica *replica)
+{
+    const struct process *datanode = dfs_node_by_id(world, replica->node_id);
+    char rack[24];
+    if (!datanode)
+        return false;
+    (void)snprintf(rack, sizeof rack, "/rack%u", world->dfs->racks[dfs_disk(datanode)->node]);
+    return slice_equal_string(replica->rack, rack);
+}
+
 static bool block_agrees(const struct world *world,
                          const struct dfs_checked_block *checked,
                          const struct model_block *block,
@@ -54,6 +65,11 @@ static bool block_agrees(const struct world *world,
                            (unsigned long long)block->id, (unsigned long long)replica->node_id,
                            dfs_replica_condition_name(replica->condition),
                            is_there ? "there" : "not there");
+            return false;
+        }
+        if (!is_in_its_rack(world, replica)) {
+            (void)snprintf(why, size, "node %llu is said to be in %.*s",
+                           (unsigned long long)replica->node_id, SLICE_ARGS(replica->rack));
             return false;
         }
     }
