@@ -5,7 +5,8 @@
  *
  * The first byte chooses the daemon (bit 0) and the kind of server (bit 1); the others are sent,
  * but for these: 1 stands for a good token, 2 for a run of letters that fills buffers, 3 for the
- * end of a line. Then the client says that it has nothing more to send.
+ * end of a line, 4 and 5 for good tokens of two blocks. Then the client says that it has nothing
+ * more to send.
  */
 #include <errno.h>
 #include <jansson.h>
@@ -98,6 +99,8 @@ static void write_out(struct slice input, struct buf *sent)
                 CHECK(buf_append(sent, "x", 1) == OK);
         else if (input.data[i] == 3)
             CHECK(buf_append(sent, "\r\n", 2) == OK);
+        else if (input.data[i] == 4 || input.data[i] == 5)
+            CHECK(buf_append_format(sent, "%s", http_side_block_token(input.data[i] == 5)) == OK);
         else
             CHECK(buf_append(sent, &input.data[i], 1) == OK);
     }

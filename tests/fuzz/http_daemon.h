@@ -25,6 +25,7 @@ __typeof__(dfs_open) __wrap_dfs_open;
 /* http_datanode.c */
 __typeof__(daemon_shell) __wrap_daemon_shell;
 __typeof__(daemon_host) __wrap_daemon_host;
+__typeof__(daemon_log) __wrap_daemon_log;
 __typeof__(daemon_secret) __wrap_daemon_secret;
 __typeof__(daemon_cluster_directory) __wrap_daemon_cluster_directory;
 __typeof__(shell_local) __wrap_shell_local;

@@ -8,13 +8,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "dfs/datanode/daemon/access.h"
 #include "dfs/datanode/daemon/node.h"
 #include "dfs/webhdfs/request.h"
 #include "lib/base/buf.h"
 #include "lib/base/check.h"
 #include "lib/base/crc32c.h"
 #include "lib/base/mem.h"
+#include "lib/daemon/block_token.h"
 #include "lib/model/path.h"
+#include "lib/os/clock.h"
 #include "lib/os/directory.h"
 #include "lib/os/thread.h"
 #include "tests/fuzz/http_daemon.h"
@@ -23,6 +26,8 @@
 
 enum {
     BLOCK_ID = 0xb10c,
+    OTHER_BLOCK_ID = 0xabc, /* is not there at first */
+    DAY_MS = 24 * 3600 * 1000,
     BLOCK_BYTES = 70000, /* two chunks */
     FILE_BYTES_MAX = 1 << 20,
     RECEIVED_MAX = 64
@@ -326,6 +331,12 @@ struct shell *__wrap_daemon_shell(const struct daemon *daemon)
     return NULL;
 }
 
+struct log *__wrap_daemon_log(const struct daemon *daemon)
+{
+    (void)daemon;
+    return NULL; /* nobody reads it */
+}
+
 const char *__wrap_daemon_host(const struct daemon *daemon)
 {
     (void)daemon;
@@ -342,6 +353,23 @@ const char *__wrap_daemon_cluster_directory(const struct daemon *daemon)
 {
     (void)daemon;
     return "/nowhere";
+}
+
+const char *http_side_block_token(bool is_other)
+{
+    static char tokens[2][BLOCK_TOKEN_BYTES];
+    if (tokens[is_other][0] != '\0')
+        return tokens[is_other];
+    struct block_keys *keys = block_keys_open(&http_side_secret);
+    struct block_grant grant = {
+        .block_id = is_other ? OTHER_BLOCK_ID : BLOCK_ID,
+        .mode = BLOCK_COPY,
+        .user = slice_from_string("alice"),
+        .expires_wall_ms = clock_wall_ms() + DAY_MS,
+    };
+    CHECK(block_token_sign(keys, &grant, tokens[is_other]) > 0);
+    block_keys_close(keys);
+    return tokens[is_other];
 }
 
 /* --- the side --------------------------------------------------------------------------------- */
@@ -412,6 +440,7 @@ static void open_node(void)
     CHECK(volumes_open(&volumes, &self.node.volumes, NULL) == OK);
     self.node.node_id = 1;
     self.node.secret = http_side_secret;
+    self.node.access = node_access_open(&http_side_secret, NULL);
     self.node.latencies = latencies_open(1);
     self.node.mutex = mutex_open();
     self.node.condition = condition_open();

@@ -23,6 +23,9 @@ struct http_side {
     void (*reset)(void);   /* checks what is there, and makes it what it was at first */
 };
 
+/* The namenode's word that alice may do anything with the datanode's block, or with that one. */
+const char *http_side_block_token(bool is_other);
+
 /* Opened at the first call. */
 const struct http_side *http_side_namenode(void);
 const struct http_side *http_side_datanode(void);

@@ -35,6 +35,7 @@ tests_fuzz_replay_sidecar_LDADD = $(DAEMON_LIBS)
 HTTP_WRAP = -Wl,--wrap=shell_ask,--wrap=shell_local,--wrap=shell_inspect,--wrap=http_put_begin \
 	-Wl,--wrap=daemon_groups,--wrap=daemon_rpc_address,--wrap=daemon_settings,--wrap=settings_ms \
 	-Wl,--wrap=daemon_shell,--wrap=daemon_host,--wrap=daemon_secret,--wrap=daemon_cluster_directory \
+	-Wl,--wrap=daemon_log \
 	-Wl,--wrap=web_clients_take,--wrap=web_client_release,--wrap=web_client_dfs,--wrap=dfs_open \
 	-Wl,--wrap=dfs_reader_open,--wrap=dfs_reader_length,--wrap=dfs_reader_pread \
 	-Wl,--wrap=dfs_reader_close,--wrap=dfs_create,--wrap=dfs_append,--wrap=dfs_writer_write \
@@ -87,7 +88,8 @@ fuzz_http_PARTS = $(FUZZ_OS) $(FUZZ_MODEL_ONLY) $(HTTP_WRAP) \
 	$(wildcard $(top_srcdir)/dfs/webhdfs/*.c) $(wildcard $(top_srcdir)/dfs/namenode/core/*.c) \
 	$(wildcard $(top_srcdir)/dfs/namenode/daemon/webhdfs*.c) \
 	$(wildcard $(top_srcdir)/dfs/datanode/daemon/store*.c) \
-	$(addprefix $(top_srcdir)/dfs/datanode/daemon/,node.c receive.c serve.c volumes.c webhdfs.c) \
+	$(addprefix $(top_srcdir)/dfs/datanode/daemon/,access.c node.c receive.c serve.c volumes.c) \
+	$(top_srcdir)/dfs/datanode/daemon/webhdfs.c $(top_srcdir)/lib/daemon/block_token.c \
 	$(addprefix $(top_srcdir)/lib/net/,http_reply.c http_server.c http_status.c token.c) \
 	$(top_srcdir)/lib/daemon/http_caller.c
 fuzz_http_LIBS = $(HTTP_LIBS)
@@ -109,7 +111,8 @@ fuzz_wire_PARTS = $(FUZZ_MODEL) $(wildcard $(top_srcdir)/lib/wire/*.c) $(wildcar
 fuzz_checkpoint_PARSER = lib/journal/segment_read.c lib/journal/history.c lib/journal/journal_open.c
 fuzz_http_PARSER = dfs/webhdfs/request.c dfs/webhdfs/failure.c lib/daemon/http_caller.c \
 	$(addprefix dfs/namenode/daemon/webhdfs,.c _read.c _redirect.c _write.c) \
-	$(addprefix dfs/datanode/daemon/,node.c receive.c serve.c webhdfs.c) \
+	$(addprefix dfs/datanode/daemon/,access.c node.c receive.c serve.c webhdfs.c) \
+	lib/daemon/block_token.c \
 	lib/net/http_reply.c lib/net/http_server.c
 fuzz_journal_PARSER = lib/journal/segment_read.c
 fuzz_names_PARSER = cli/glob.c cli/words.c cli/file_mode.c cli/file_text.c lib/model/path.c
