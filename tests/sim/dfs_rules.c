@@ -294,6 +294,9 @@ static void check_commands(struct world *world,
 static void check_drained(struct world *world, const struct process *datanode)
 {
     const struct model *model = world->dfs->model;
+    /* What it had on a disk that failed, and was exchanged just now, nobody has been told yet. */
+    if (!datanode->is_up || datanode_totals(datanode->machine).registration != REGISTRATION_ACTIVE)
+        return;
     for (const struct model_node *node = model_walk(model, NULL); node;
          node = model_walk(model, node)) {
         for (size_t i = 0; i < node->blocks_count; i++) {
