@@ -30,6 +30,12 @@ static bool is_time_to_tidy(const struct world *world)
     return world->dfs->is_peace && world->now_ms >= world->dfs->peace_ms + DFS_LATE_MS;
 }
 
+/* Who throws a datanode away does not put it back: the namenode would count on it for a while. */
+static bool is_thrown_away(const struct world *world, uint32_t node)
+{
+    return world->dfs->plan.retires && dfs_disk(world->dfs->datanodes[node])->is_gone;
+}
+
 /* --- orders
  * ------------------------------------------------------------------------------------------- */
 void dfs_admin_serve(struct world *world, uint32_t node, enum dfs_datanode_admin_action action)
@@ -198,7 +204,7 @@ bool dfs_admin_is_done(const struct world *world)
 {
     const struct dfs_sim *sim = world->dfs;
     for (uint32_t i = 0; i < sim->plan.nodes; i++)
-        if (!sim->is_served[i])
+        if (!sim->is_served[i] && !is_thrown_away(world, i))
             return false;
     return (sim->is_refreshed || !sim->plan.has_rack_table) &&
            (sim->is_safe_left || sim->plan.safe_weight == 0);
