@@ -59,7 +59,8 @@ def put(added, data, crc, middle):
     connection = socket.create_connection((host, int(port)), timeout=30)
     query = f"length={len(data)}&crc32c={crc:08x}&needed=2&pipeline={','.join(addresses[1:])}"
     connection.sendall((f"PUT /v1/block/{added.block_id:016x}?{query} HTTP/1.1\r\nHost: {addresses[0]}\r\n"
-                        f"Authorization: Bearer {token}\r\nContent-Length: {len(data)}\r\n"
+                        f"Authorization: Bearer {token}\r\nMillrace-Block-Token: {added.token}\r\n"
+                        f"Content-Length: {len(data)}\r\n"
                         "Connection: close\r\n\r\n").encode() + data[:len(data) // 2])
     at(middle)
     connection.sendall(data[len(data) // 2:])
