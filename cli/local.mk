@@ -92,6 +92,7 @@ bin_mradmin_SOURCES = \
 	cli/mradmin.h \
 	cli/mradmin_balance.c \
 	cli/mradmin_journal.c \
+	cli/mradmin_queues.c \
 	cli/mradmin_report.c \
 	cli/mradmin_service.c \
 	cli/mradmin_state.c

@@ -75,6 +75,8 @@ static const struct admin_command commands[] = {
       SIZE_MAX, no_options, WORDS_REFUSE}, mradmin_journal},
     {{"maintenance", "NODE...", "count what datanodes hold as there while they are away", 1, SIZE_MAX,
       maintenance_options, WORDS_REFUSE}, mradmin_maintenance},
+    {{"queues refreshQueues", "[refresh]", "show the queues, or read their file again", 0, 1,
+      json_options, WORDS_REFUSE}, mradmin_queues},
     {{"recommission", "NODE...", "put datanodes back in service", 1, SIZE_MAX,
       json_options, WORDS_REFUSE}, mradmin_recommission},
     {{"refresh refreshNodes", "", "read the table of racks again", 0, 0,
@@ -144,7 +146,8 @@ static const struct admin_command *find_command(const char *name)
 static void print_commands(void)
 {
     printf("Usage: mradmin COMMAND [OPTION...] [ARGUMENT...]\n"
-           "Looks after the Millrace filesystem. COMMAND may have a dash in front.\n\n");
+           "Looks after the Millrace filesystem and the queues. COMMAND may have a dash in "
+           "front.\n\n");
     for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
         word_command_print_row(&commands[i].words);
     printf("\nNODE is the number, host or HTTP address of a datanode, as \"mradmin report\" shows "

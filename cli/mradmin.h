@@ -72,6 +72,10 @@ mradmin_run mradmin_forget;
 mradmin_run mradmin_balance;
 mradmin_run mradmin_balance_rate;
 
+/* --- mradmin_queues.c ---------------------------------------------------------------------------
+ */
+mradmin_run mradmin_queues;
+
 /* --- mradmin_journal.c --------------------------------------------------------------------------
  */
 mradmin_run mradmin_journal; /* without a session */

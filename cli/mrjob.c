@@ -1,5 +1,6 @@
 /*
- * mrjob.c - looks at jobs and stops them: list, status, history, kill; logs are in job_logs.c.
+ * mrjob.c - looks at jobs and stops them: list, status, history, why, move, set-priority, kill;
+ * logs are in job_logs.c.
  */
 #include <argp.h>
 #include <inttypes.h>
@@ -36,6 +37,8 @@ struct mrjob {
     const char *directory;
     const char *id;
     bool takes_id;
+    const char *takes_second; /* what the second argument is; NULL: there is none */
+    const char *second;
     bool is_all;
     bool is_json;
     bool with_attempts;
@@ -92,6 +95,10 @@ static error_t take_option(int key, char *argument, struct argp_state *state)
     case KEY_TAIL:
         return take_tail(mrjob, argument, state);
     case ARGP_KEY_ARG:
+        if (mrjob->takes_second != NULL && mrjob->id != NULL && mrjob->second == NULL) {
+            mrjob->second = argument;
+            return 0;
+        }
         if (!mrjob->takes_id || mrjob->id != NULL)
             argp_error(state, "unexpected argument %s", argument);
         mrjob->id = argument;
@@ -99,6 +106,8 @@ static error_t take_option(int key, char *argument, struct argp_state *state)
     case ARGP_KEY_END:
         if (mrjob->takes_id && mrjob->id == NULL)
             argp_error(state, "which application? mrjob list --all shows them");
+        if (mrjob->takes_second != NULL && mrjob->second == NULL)
+            argp_error(state, "which %s?", mrjob->takes_second);
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;
@@ -394,6 +403,132 @@ static int run_kill(int argc, char **argv)
     return finish(&mrjob, status, &error);
 }
 
+/* --- why, move, set-priority ----------------------------------------------------------------- */
+
+static const struct argp_option why_options[] = {JSON_OPTION, DIRECTORY_OPTION, {0}};
+
+static const struct argp why_argp = {
+    .options = why_options,
+    .parser = take_option,
+    .args_doc = "APPLICATION",
+    .doc = "Says of every container that an application wants and has not got why it waits, and "
+           "what would end the wait.",
+};
+
+static void print_waiting(const struct rm_waiting *waiting)
+{
+    if (waiting->is_master)
+        printf("its master");
+    else
+        printf("%" PRIu32 " container%s of priority %" PRIu32, waiting->want,
+               waiting->want == 1 ? "" : "s", waiting->priority);
+    printf(" (%s, %" PRIu32 " vcores): %s\n  %.*s\n  would free it: %.*s\n",
+           cli_bytes(waiting->resource.memory_bytes).text, waiting->resource.vcores,
+           rm_wait_reason_name(waiting->reason) + strlen("WAIT_"), SLICE_ARGS(waiting->text),
+           SLICE_ARGS(waiting->would_free));
+}
+
+static void print_why(const struct rm_explain_app_response *response)
+{
+    const struct rm_app_report *app = &response->report;
+    printf("%s %s, queue %.*s, priority %" PRIu32 "\n", app_id_text(app->app).text,
+           rm_app_state_name(app->state) + strlen("APP_"), SLICE_ARGS(app->queue), app->priority);
+    for (size_t i = 0; i < response->waiting_count; i++)
+        print_waiting(&response->waiting[i]);
+    if (response->waiting_count == 0)
+        puts(job_view_is_over(app) ? "It is over." : "It waits for no container.");
+}
+
+static int run_why(int argc, char **argv)
+{
+    struct mrjob mrjob = {.takes_id = true};
+    struct error error = {OK, ""};
+    struct service_target target;
+    const struct rm_explain_app_response *response = NULL;
+    enum status status = begin(&mrjob, &why_argp, argc, argv, &error);
+    const struct rm_explain_app_request request = {.app = mrjob.app};
+    if (status == OK)
+        status = cli_session_target(mrjob.session, "rm", &target, &error);
+    if (status == OK)
+        status = services_resource_manager_explain_app(&target, &request, &response, &error);
+    if (status == OK && mrjob.is_json) {
+        struct buf json = {0};
+        status = message_print_json(&rm_explain_app_response_type, response, &json);
+        if (status == OK)
+            puts(buf_string(&json));
+        else
+            status = error_set(&error, status, "print as JSON: %s", status_sentence(status));
+        buf_close(&json);
+    } else if (status == OK) {
+        print_why(response);
+    }
+    return finish(&mrjob, status, &error);
+}
+
+static const struct argp_option place_options[] = {DIRECTORY_OPTION, {0}};
+
+static const struct argp move_argp = {
+    .options = place_options,
+    .parser = take_option,
+    .args_doc = "APPLICATION QUEUE",
+    .doc = "Moves an application that is not over to another queue, with all it holds.",
+};
+
+static void print_place(const struct rm_app_report *app)
+{
+    printf("%s queue %.*s, priority %" PRIu32 "\n", app_id_text(app->app).text,
+           SLICE_ARGS(app->queue), app->priority);
+}
+
+static int run_move(int argc, char **argv)
+{
+    struct mrjob mrjob = {.takes_id = true, .takes_second = "queue"};
+    struct error error = {OK, ""};
+    struct service_target target;
+    const struct rm_move_app_response *response = NULL;
+    enum status status = begin(&mrjob, &move_argp, argc, argv, &error);
+    struct rm_move_app_request request = {.app = mrjob.app};
+    if (status == OK) {
+        request.queue = slice_from_string(mrjob.second);
+        status = cli_session_target(mrjob.session, "rm", &target, &error);
+    }
+    if (status == OK)
+        status = services_resource_manager_move_app(&target, &request, &response, &error);
+    if (status == OK)
+        print_place(&response->report);
+    return finish(&mrjob, status, &error);
+}
+
+static const struct argp priority_argp = {
+    .options = place_options,
+    .parser = take_option,
+    .args_doc = "APPLICATION PRIORITY",
+    .doc = "Gives an application that is not over another priority; higher ones are served first "
+           "in their queue.",
+};
+
+static int run_set_priority(int argc, char **argv)
+{
+    struct mrjob mrjob = {.takes_id = true, .takes_second = "priority"};
+    struct error error = {OK, ""};
+    struct service_target target;
+    const struct rm_set_priority_response *response = NULL;
+    uint64_t priority = 0;
+    enum status status = begin(&mrjob, &priority_argp, argc, argv, &error);
+    if (status == OK &&
+        (!slice_parse_u64(slice_from_string(mrjob.second), &priority) || priority > UINT32_MAX))
+        status = error_set(&error, ERR_INVALID, "a priority is a number, not %s", mrjob.second);
+    const struct rm_set_priority_request request = {.app = mrjob.app,
+                                                    .priority = (uint32_t)priority};
+    if (status == OK)
+        status = cli_session_target(mrjob.session, "rm", &target, &error);
+    if (status == OK)
+        status = services_resource_manager_set_priority(&target, &request, &response, &error);
+    if (status == OK)
+        print_place(&response->report);
+    return finish(&mrjob, status, &error);
+}
+
 /* --- logs ------------------------------------------------------------------------------------ */
 
 static const struct argp_option logs_options[] = {
@@ -472,11 +607,14 @@ static int run_logs(int argc, char **argv)
 /* --- main ------------------------------------------------------------------------------------ */
 
 static const struct cli_verb verbs[] = {
-    {"list",    "[--all] [--json]",          "list applications",                         run_list   },
-    {"status",  "APP [--attempts] [--json]", "show one of them",                          run_status },
-    {"history", "APP [--json]",              "show all that is kept of one that is over", run_history},
-    {"logs",    "APP [--tail LINES]",        "print what its containers wrote",           run_logs   },
-    {"kill",    "APP",                       "stop one",                                  run_kill   },
+    {"list",         "[--all] [--json]",          "list applications",                         run_list        },
+    {"status",       "APP [--attempts] [--json]", "show one of them",                          run_status      },
+    {"history",      "APP [--json]",              "show all that is kept of one that is over", run_history     },
+    {"logs",         "APP [--tail LINES]",        "print what its containers wrote",           run_logs        },
+    {"why",          "APP [--json]",              "say why it waits and what would free it",   run_why         },
+    {"move",         "APP QUEUE",                 "move it to another queue",                  run_move        },
+    {"set-priority", "APP PRIORITY",              "serve it sooner or later in its queue",     run_set_priority},
+    {"kill",         "APP",                       "stop one",                                  run_kill        },
 };
 
 int main(int argc, char **argv)

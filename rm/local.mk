@@ -7,7 +7,9 @@ rm_librmcore_a_SOURCES = \
 	rm/core/attempts.c \
 	rm/core/check_state.c \
 	rm/core/commands.c \
+	rm/core/explain.c \
 	rm/core/masters.c \
+	rm/core/moves.c \
 	rm/core/nodes.c \
 	rm/core/queue_tree.c \
 	rm/core/queues.c \

@@ -44,12 +44,13 @@ static void count_master(struct rm *rm, const struct rm_allocation *allocation, 
         rm->masters_count++;
         rm->masters_used.memory_bytes += allocation->resource.memory_bytes;
         rm->masters_used.vcores += allocation->resource.vcores;
+        rm_scheduler_mark_masters(rm);
         return;
     }
     rm->masters_count--;
     rm->masters_used.memory_bytes -= allocation->resource.memory_bytes;
     rm->masters_used.vcores -= allocation->resource.vcores;
-    rm_scheduler_mark_waiting(rm);
+    rm_scheduler_mark_masters(rm);
 }
 
 static void allocation_expired(struct rm *rm, void *owner)

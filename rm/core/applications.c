@@ -262,8 +262,7 @@ static const char *submission_fault(const struct rm *rm,
     return NULL;
 }
 
-/* NULL when the call has been failed: no such leaf, not taking any, full, or not for this user. */
-static struct rm_queue *queue_admit(struct rm *rm, const struct event *event, struct slice path)
+struct rm_queue *rm_queue_admit(struct rm *rm, const struct event *event, struct slice path)
 {
     if (path.length == 0)
         path = slice_from_string(RM_QUEUE_DEFAULT);
@@ -279,7 +278,7 @@ static struct rm_queue *queue_admit(struct rm *rm, const struct event *event, st
         actions_fail(rm->actions, event->call, ERR_DENIED, "%s may not submit to queue %s",
                      text_quote(event->user).text, name);
     } else if (queue->is_stopped || queue->is_draining) {
-        actions_fail(rm->actions, event->call, ERR_UNAVAILABLE, "queue %s is %s", name,
+        actions_fail(rm->actions, event->call, ERR_BAD_TRANSITION, "queue %s is %s", name,
                      queue->is_stopped ? "stopped" : "draining and takes no new application");
     } else {
         return queue;
@@ -287,10 +286,21 @@ static struct rm_queue *queue_admit(struct rm *rm, const struct event *event, st
     return NULL;
 }
 
-static bool queue_has_place(struct rm *rm, const struct event *event, const struct rm_queue *queue)
+static bool is_at_or_below(const struct rm_queue *queue, const struct rm_queue *ancestor)
+{
+    while (queue != NULL && queue != ancestor)
+        queue = queue->parent;
+    return queue != NULL;
+}
+
+bool rm_queue_has_place(struct rm *rm,
+                        const struct event *event,
+                        const struct rm_queue *queue,
+                        const struct rm_queue *from)
 {
     for (; queue != NULL; queue = queue->parent) {
-        if (queue->spec.max_apps == 0 || queue->live_count < queue->spec.max_apps)
+        if (is_at_or_below(from, queue) || queue->spec.max_apps == 0 ||
+            queue->live_count < queue->spec.max_apps)
             continue;
         actions_fail(rm->actions, event->call, ERR_LIMIT,
                      "queue %s is full: it has %zu applications, and max_apps is %u",
@@ -304,8 +314,8 @@ static bool queue_has_place(struct rm *rm, const struct event *event, const stru
 static bool queue_admits(struct rm *rm, const struct event *event)
 {
     const struct rm_submit_app_request *request = event->message;
-    const struct rm_queue *queue = queue_admit(rm, event, request->queue);
-    if (queue == NULL || !queue_has_place(rm, event, queue))
+    const struct rm_queue *queue = rm_queue_admit(rm, event, request->queue);
+    if (queue == NULL || !rm_queue_has_place(rm, event, queue, NULL))
         return false;
     if (request->priority > queue->priority_max) {
         actions_fail(rm->actions, event->call, ERR_LIMIT,
@@ -334,6 +344,7 @@ static struct rm_app *app_create(struct rm *rm, const struct event *event)
     app->report.name = submission->name;
     app->report.user = arena_copy(app->arena, event->user);
     app->report.queue = submission->queue;
+    app->report.priority = submission->priority;
     app->report.submitted_ms = (uint64_t)event->wall_ms;
     app->report.app_attempt = 1;
     /* Versions of a later epoch are above all of an earlier one: progress is not journaled. */
@@ -381,7 +392,7 @@ void rm_app_submit(struct rm *rm, const struct event *event)
     actions_reply(rm->actions, event->call, &rm_submit_app_response_type, &response);
 }
 
-static struct rm_app_report report_now(const struct rm_app *app)
+struct rm_app_report rm_app_report_now(const struct rm_app *app)
 {
     struct rm_app_report report = app->report;
     report.containers_running = 0;
@@ -395,7 +406,7 @@ static struct rm_app_report report_now(const struct rm_app *app)
 
 static void reply_report(struct rm *rm, const struct rm_app *app, uint64_t call)
 {
-    struct rm_get_app_response response = {.report = report_now(app)};
+    struct rm_get_app_response response = {.report = rm_app_report_now(app)};
     actions_reply(rm->actions, call, &rm_get_app_response_type, &response);
 }
 
@@ -417,8 +428,7 @@ void rm_app_answer_waiters(struct rm *rm, struct rm_app *app)
     }
 }
 
-/* Fails the call and returns NULL when the application is unknown. */
-static struct rm_app *app_or_fail(struct rm *rm, const struct event *event, struct app_id id)
+struct rm_app *rm_app_or_fail(struct rm *rm, const struct event *event, struct app_id id)
 {
     struct rm_app *app = rm_app_find(rm, id);
     if (app == NULL)
@@ -430,7 +440,7 @@ static struct rm_app *app_or_fail(struct rm *rm, const struct event *event, stru
 void rm_app_get(struct rm *rm, const struct event *event)
 {
     const struct rm_get_app_request *request = event->message;
-    struct rm_app *app = app_or_fail(rm, event, request->app);
+    struct rm_app *app = rm_app_or_fail(rm, event, request->app);
     if (app == NULL)
         return;
     if (app->report.version > request->after_version || request->wait_ms == 0) {
@@ -460,7 +470,7 @@ void rm_app_list(struct rm *rm, const struct event *event)
     size_t taken = 0;
     for (size_t i = count; i > 0 && taken < limit; i--) {
         if (request->include_finished || !rm_app_is_over(all[i - 1]))
-            reports[taken++] = report_now(all[i - 1]);
+            reports[taken++] = rm_app_report_now(all[i - 1]);
     }
     struct rm_list_apps_response response = {.apps = reports, .apps_count = taken};
     actions_reply(rm->actions, event->call, &rm_list_apps_response_type, &response);
@@ -469,7 +479,7 @@ void rm_app_list(struct rm *rm, const struct event *event)
 void rm_app_kill(struct rm *rm, const struct event *event)
 {
     const struct rm_kill_app_request *request = event->message;
-    struct rm_app *app = app_or_fail(rm, event, request->app);
+    struct rm_app *app = rm_app_or_fail(rm, event, request->app);
     if (app == NULL)
         return;
     if (!rm_app_may_kill(rm, app, event)) {

@@ -111,9 +111,9 @@ static void check_app(const struct rm *rm, const struct rm_app *app)
     bool is_over = rm_app_is_over(app);
     REQUIRE(is_over || app->master_failures < app->submission.master_attempts_max, "RM-3");
     REQUIRE(is_over == list_node_is_listed(&app->finished_link), "RM-12");
-    REQUIRE(!rm->is_started ||
-                app->rank_nodes[QUEUE_RANK_DEMAND].is_ranked == rm_app_has_demand(app),
-            "RM-11");
+    bool is_ranked = app->rank_nodes[QUEUE_RANK_DEMAND].is_ranked;
+    REQUIRE(!rm->is_started || (is_ranked || app->is_parked) == rm_app_has_demand(app), "RM-11");
+    REQUIRE(!app->is_parked || (app->attempt.state == RM_ATTEMPT_WAITING && !is_over), "RM-11");
     REQUIRE(!app->rank_nodes[QUEUE_RANK_READY].is_ranked, "RM-11");
     check_attempt(rm, app);
     struct resource used = {0};

@@ -128,7 +128,7 @@ void rm_queue_rank_app(struct rm *rm, struct rm_app *app)
 {
     if (app->queue == NULL)
         return;
-    if (rm_app_sum_wishes(rm, app)) {
+    if (rm_app_sum_wishes(rm, app) && !app->is_parked) {
         rank_app_in(rm, app, QUEUE_RANK_DEMAND);
         if (app->rank_nodes[QUEUE_RANK_READY].is_ranked)
             rank_app_in(rm, app, QUEUE_RANK_READY);
@@ -142,7 +142,7 @@ void rm_queue_rank_app(struct rm *rm, struct rm_app *app)
 
 void rm_queue_set_ready(struct rm *rm, struct rm_app *app, bool is_ready)
 {
-    if (app->rank_nodes[QUEUE_RANK_READY].is_ranked == is_ready)
+    if (app->rank_nodes[QUEUE_RANK_READY].is_ranked == is_ready || app->is_parked)
         return;
     if (is_ready)
         rank_app_in(rm, app, QUEUE_RANK_READY);
@@ -271,8 +271,6 @@ void rm_queue_refund(struct rm *rm, struct rm_app *app, struct resource resource
     }
     if (limited != NULL)
         relax(rm, limited);
-    if (is_master)
-        rm_scheduler_mark_waiting(rm);
     rank_anew(rm, app);
     if (rm_app_is_over(app) && resource_is_zero(app->used))
         rm_queue_leave(rm, app);
@@ -292,8 +290,7 @@ void rm_queue_count_app(struct rm *rm, struct rm_app *app)
     app->user->live_count += (size_t)is_live - (size_t)app->is_counted_live;
     app->is_counted_live = is_live;
     app->is_counted_running = is_running;
-    if (was_running && !is_running)
-        rm_scheduler_mark_waiting(rm);
+    rm_scheduler_mark_masters(rm);
 }
 
 static struct rm_user *user_of(struct rm_queue *queue, struct slice name)
@@ -363,6 +360,7 @@ void rm_queue_leave(struct rm *rm, struct rm_app *app)
     app->user->live_count -= app->is_counted_live;
     app->is_counted_live = false;
     app->is_counted_running = false;
+    rm_scheduler_mark_masters(rm);
     list_remove(&app->queue_link);
     user_prune(rm, leaf, app->user);
     app->user = NULL;
@@ -398,6 +396,7 @@ static void measure_queue(struct rm *rm, struct rm_queue *queue)
 
 void rm_queues_measure(struct rm *rm)
 {
+    rm_scheduler_mark_masters(rm);
     rm->largest_node = (struct resource){0};
     for (size_t i = 0; i < rm->node_count; i++) {
         const struct rm_node *node = rm->nodes[i];

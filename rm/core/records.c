@@ -16,6 +16,7 @@ static bool replay_put(struct rm *rm, const struct journal_app_put *record)
     message_copy_into(&rm_app_report_type, &record->report, &app->report, app->arena);
     message_copy_into(&rm_submit_app_request_type, &record->submission, &app->submission,
                       app->arena);
+    app->report.priority = app->submission.priority; /* older journals do not have it there */
     app->state = (int)record->report.state;
     rm_app_remember_request(rm, app);
     rm->live_count++;
@@ -28,6 +29,7 @@ static bool replay_changed(struct rm *rm, const struct journal_app_state_changed
     if (app == NULL || rm_app_is_over(app))
         return false;
     message_copy_into(&rm_app_report_type, &record->report, &app->report, app->arena);
+    app->report.priority = app->submission.priority;
     app->state = (int)record->report.state;
     app->master_failures = record->master_failures;
     app->is_master_launched = record->is_master_launched;
@@ -37,6 +39,15 @@ static bool replay_changed(struct rm *rm, const struct journal_app_state_changed
         rm->live_count--;
         list_append(&rm->finished, &app->finished_link, app);
     }
+    return true;
+}
+
+static bool replay_moved(struct rm *rm, const struct journal_app_moved *record)
+{
+    struct rm_app *app = rm_app_find(rm, record->app);
+    if (app == NULL || rm_app_is_over(app))
+        return false;
+    rm_app_take_place(app, record->queue, record->priority);
     return true;
 }
 
@@ -62,6 +73,8 @@ bool rm_record_replay(struct rm *rm, const struct event *event)
         return replay_put(rm, event->message);
     if (event->type == &journal_app_state_changed_type)
         return replay_changed(rm, event->message);
+    if (event->type == &journal_app_moved_type)
+        return replay_moved(rm, event->message);
     if (event->type == &journal_app_remove_type) {
         const struct journal_app_remove *record = event->message;
         struct rm_app *app = rm_app_find(rm, record->app);

@@ -179,18 +179,23 @@ static void (*handler_of(enum method method))(struct rm *rm, const struct event 
         enum method method;
         void (*handler)(struct rm *rm, const struct event *event);
     } rows[] = {
-        {METHOD_RESOURCE_MANAGER_SUBMIT_APP,       rm_app_submit     },
-        {METHOD_RESOURCE_MANAGER_GET_APP,          rm_app_get        },
-        {METHOD_RESOURCE_MANAGER_LIST_APPS,        rm_app_list       },
-        {METHOD_RESOURCE_MANAGER_KILL_APP,         rm_app_kill       },
-        {METHOD_RESOURCE_MANAGER_LIST_NODES,       rm_node_list      },
-        {METHOD_NODE_TRACKER_REGISTER_NODE,        rm_node_register  },
-        {METHOD_NODE_TRACKER_NODE_HEARTBEAT,       rm_node_heartbeat },
-        {METHOD_NODE_TRACKER_CONTAINERS_COMPLETED, rm_node_completed },
-        {METHOD_NODE_TRACKER_UNREGISTER_NODE,      rm_node_unregister},
-        {METHOD_MASTER_TRACKER_REGISTER_MASTER,    rm_master_register},
-        {METHOD_MASTER_TRACKER_ALLOCATE,           rm_master_allocate},
-        {METHOD_MASTER_TRACKER_FINISH_MASTER,      rm_master_finish  },
+        {METHOD_RESOURCE_MANAGER_SUBMIT_APP,       rm_app_submit      },
+        {METHOD_RESOURCE_MANAGER_GET_APP,          rm_app_get         },
+        {METHOD_RESOURCE_MANAGER_LIST_APPS,        rm_app_list        },
+        {METHOD_RESOURCE_MANAGER_KILL_APP,         rm_app_kill        },
+        {METHOD_RESOURCE_MANAGER_LIST_NODES,       rm_node_list       },
+        {METHOD_RESOURCE_MANAGER_EXPLAIN_APP,      rm_explain_app     },
+        {METHOD_RESOURCE_MANAGER_MOVE_APP,         rm_app_move        },
+        {METHOD_RESOURCE_MANAGER_SET_PRIORITY,     rm_app_set_priority},
+        {METHOD_RESOURCE_MANAGER_GET_QUEUES,       rm_queues_get      },
+        {METHOD_RESOURCE_MANAGER_REFRESH_QUEUES,   rm_queues_refresh  },
+        {METHOD_NODE_TRACKER_REGISTER_NODE,        rm_node_register   },
+        {METHOD_NODE_TRACKER_NODE_HEARTBEAT,       rm_node_heartbeat  },
+        {METHOD_NODE_TRACKER_CONTAINERS_COMPLETED, rm_node_completed  },
+        {METHOD_NODE_TRACKER_UNREGISTER_NODE,      rm_node_unregister },
+        {METHOD_MASTER_TRACKER_REGISTER_MASTER,    rm_master_register },
+        {METHOD_MASTER_TRACKER_ALLOCATE,           rm_master_allocate },
+        {METHOD_MASTER_TRACKER_FINISH_MASTER,      rm_master_finish   },
     };
 
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -260,10 +265,12 @@ static void dispatch(struct rm *rm, const struct event *event)
     case EVENT_STOP:
         step_stop(rm);
         break;
+    case EVENT_EFFECT_DONE:
+        rm_queues_read(rm, event);
+        break;
     case EVENT_REPLAY:
     case EVENT_TICK:
     case EVENT_RESPONSE:
-    case EVENT_EFFECT_DONE:
     case EVENT_LOCAL:
         break;
     }

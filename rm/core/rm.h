@@ -163,6 +163,12 @@ enum {
     RM_MASTER_SEQUENCE = 1 /* of a master's container; tasks' are above */
 };
 
+/* What only the shell can do. */
+enum rm_effect {
+    /* Reads the file of queues; the answer's data is a struct rm_queue_specs, which is checked. */
+    RM_EFFECT_READ_QUEUES
+};
+
 /* All durations in ms, at least 1 unless said. rm_settings_default gives the values named. */
 struct rm_settings {
     struct slice admin_user;              /* may kill any application; empty: only "millrace" */

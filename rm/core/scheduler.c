@@ -45,8 +45,10 @@ bool rm_app_sum_wishes(struct rm *rm, struct rm_app *app)
         add_wish(app, app->submission.master_resource, &has_wish);
     if (is_waiting && !list_node_is_listed(&app->waiting_link))
         list_append(&rm->waiting_apps, &app->waiting_link, app);
-    if (!is_waiting)
+    if (!is_waiting) {
         list_remove(&app->waiting_link);
+        app->is_parked = false;
+    }
     for (const struct list_node *link = app->groups.first; link != NULL; link = link->next) {
         const struct rm_group *group = link->object;
         if (group->any > 0)
@@ -70,10 +72,9 @@ void rm_scheduler_mark_all(struct rm *rm)
     rm->is_all_marked = true;
 }
 
-void rm_scheduler_mark_waiting(struct rm *rm)
+void rm_scheduler_mark_masters(struct rm *rm)
 {
-    for (struct list_node *link = rm->waiting_apps.first; link != NULL; link = link->next)
-        rm_queue_set_ready(rm, link->object, true);
+    rm->are_masters_changed = true;
 }
 
 void rm_scheduler_mark_node(struct rm *rm, struct rm_node *node)
@@ -210,13 +211,39 @@ bool rm_scheduler_may_place_master(const struct rm *rm, struct resource resource
            vcores * 100 <= rm->capacity.vcores * percent;
 }
 
-bool rm_app_may_place_master(const struct rm *rm, const struct rm_app *app)
+static bool masters_allow(const struct rm *rm, const struct rm_app *app)
 {
     struct resource wanted = app->submission.master_resource;
-    return resource_fits(wanted, rm_app_allowance(rm, app)) &&
-           rm_scheduler_may_place_master(rm, wanted) &&
+    return rm_scheduler_may_place_master(rm, wanted) &&
            rm_queue_may_place_master(app->queue, wanted) &&
            rm_queue_full_of_running(app->queue) == NULL;
+}
+
+bool rm_app_may_place_master(const struct rm *rm, const struct rm_app *app)
+{
+    return resource_fits(app->submission.master_resource, rm_app_allowance(rm, app)) &&
+           masters_allow(rm, app);
+}
+
+/*
+ * A master beyond a limit of masters stands in no rank until such a limit gives way: it holds
+ * nothing, so it would stand before everybody who does.
+ */
+static void settle_masters(struct rm *rm)
+{
+    if (!rm->are_masters_changed)
+        return;
+    rm->are_masters_changed = false;
+    for (struct list_node *link = rm->waiting_apps.first; link != NULL; link = link->next) {
+        struct rm_app *app = link->object;
+        bool is_allowed = masters_allow(rm, app);
+        if (is_allowed != app->is_parked)
+            continue;
+        app->is_parked = !is_allowed;
+        rm_queue_rank_app(rm, app);
+        if (is_allowed)
+            rm_queue_set_ready(rm, app, true);
+    }
 }
 
 /* On node, when that is given and fits. */
@@ -473,6 +500,7 @@ static void offer_node(struct rm *rm, struct rm_node *node)
         offer_reserved(rm, node);
     rm->pass++;
     while (node->reserved_for == NULL) {
+        settle_masters(rm);
         struct resource room = rm_node_free(node);
         if (room.memory_bytes == 0 || room.vcores == 0)
             return;
@@ -497,6 +525,7 @@ static void serve_ready(struct rm *rm)
             note_first(rm, first, app);
         else
             rm_queue_set_ready(rm, app, false);
+        settle_masters(rm);
     }
     /* Whom a limit holds back is looked at again when it gives way. */
     for (;;) {
@@ -521,6 +550,7 @@ static void serve_relaxed(struct rm *rm, const struct rm_queue *queue)
 {
     rm->pass++;
     for (;;) {
+        settle_masters(rm);
         struct resource room = room_at_most(rm);
         for (const struct rm_queue *above = queue->parent; above != NULL; above = above->parent)
             room = resource_smaller(room, rm_queue_headroom(above));
@@ -568,11 +598,18 @@ static void mark_everyone(struct rm *rm)
     }
 }
 
+struct rm_app *rm_scheduler_first_in_turn(struct rm *rm)
+{
+    rm->pass++; /* nobody was passed over in it */
+    return first_in_turn(rm);
+}
+
 void rm_scheduler_run(struct rm *rm)
 {
     for (;;) {
         if (rm->is_all_marked)
             mark_everyone(rm);
+        settle_masters(rm);
         if (rm->dirty_nodes.count > 0) {
             struct rm_node *node = list_pop(&rm->dirty_nodes);
             if (node->state == NODE_ACTIVE)

@@ -218,6 +218,7 @@ struct rm_app {
     struct resource head_wish;     /* what is wanted first */
     struct rm_rank_node rank_nodes[QUEUE_RANK_COUNT]; /* in queue's ranks */
     uint64_t passed;      /* of rm.pass in which it could not be served */
+    bool is_parked;       /* its master is one too many: in no rank */
     bool is_counted_live; /* in queue */
     bool is_counted_running;
     struct list_node news_link;     /* in rm.news_apps: the held Allocate may be answered */
@@ -331,6 +332,7 @@ struct rm {
     struct rm_queues queues;
     struct list relaxed_queues; /* whose limit has given way */
     struct list waiting_apps;   /* that want a master */
+    bool are_masters_changed;   /* which of these may be placed is to be found anew */
     bool is_all_marked;         /* shares, limits and waits are to be measured anew */
     uint64_t pass;              /* over demand; see rm_app.passed */
     struct list overtaken;      /* struct rm_reserve, oldest first */
@@ -425,6 +427,30 @@ bool rm_user_is_admin(const struct rm *rm, struct slice user);
 /* True when user may end the application. */
 bool rm_app_may_kill(const struct rm *rm, const struct rm_app *app, const struct event *event);
 
+struct rm_app_report rm_app_report_now(const struct rm_app *app);
+/* Fails the call and returns NULL when the application is unknown. */
+struct rm_app *rm_app_or_fail(struct rm *rm, const struct event *event, struct app_id id);
+/* NULL when the call has been failed: no such leaf, not taking any, or not for this user. */
+struct rm_queue *rm_queue_admit(struct rm *rm, const struct event *event, struct slice path);
+/* Fails the call when one more is too many; from: the queue it comes from, NULL: it is new. */
+bool rm_queue_has_place(struct rm *rm,
+                        const struct event *event,
+                        const struct rm_queue *queue,
+                        const struct rm_queue *from);
+
+/* explain.c */
+void rm_explain_app(struct rm *rm, const struct event *event);
+void rm_queues_get(struct rm *rm, const struct event *event);
+
+/* moves.c */
+void rm_app_move(struct rm *rm, const struct event *event);
+void rm_app_set_priority(struct rm *rm, const struct event *event);
+void rm_queues_refresh(struct rm *rm, const struct event *event);
+/* The shell has read the file, or not. */
+void rm_queues_read(struct rm *rm, const struct event *event);
+/* Sets what submission and report say, nothing else. */
+void rm_app_take_place(struct rm_app *app, struct slice queue, uint32_t priority);
+
 /* attempts.c */
 extern const struct transition_table rm_attempt_table;
 void rm_attempt_open(struct rm_attempt *attempt, struct rm_app *app);
@@ -504,8 +530,10 @@ void rm_scheduler_mark_node(struct rm *rm, struct rm_node *node);
 void rm_scheduler_run(struct rm *rm);
 /* A group's timer; owner is the group. */
 void rm_scheduler_group_due(struct rm *rm, void *owner);
-/* A master may be placed that could not: look at all that wait. */
-void rm_scheduler_mark_waiting(struct rm *rm);
+/* Of all that some node could hold: who is first, whether there is room now or not; or NULL. */
+struct rm_app *rm_scheduler_first_in_turn(struct rm *rm);
+/* Masters, or what limits them, have changed: some may or may not be placed now. */
+void rm_scheduler_mark_masters(struct rm *rm);
 /* True when the application is waiting for room or containers. */
 bool rm_app_has_demand(const struct rm_app *app);
 /* Sets head_wish and least_wish and keeps rm.waiting_apps; true when there is demand. */

@@ -3,6 +3,7 @@
  *
  *     GET /ws/v1/cluster/info  /ws/v1/cluster/metrics  /ws/v1/cluster/nodes
  *     GET /ws/v1/cluster/apps[?limit=<number>&states=live]  /ws/v1/cluster/apps/<application>
+ *     GET /ws/v1/cluster/apps/<application>/why  /ws/v1/cluster/queues
  *     GET /metrics  /healthz
  *
  * All but the last line's need a bearer token. The numbers come from the machine, by the same calls
@@ -14,6 +15,7 @@
 #include "lib/daemon/serve.h"
 #include "lib/daemon/shell.h"
 #include "lib/model/ids.h"
+#include "lib/model/message.h"
 #include "lib/net/http_server.h"
 #include "lib/os/clock.h"
 #include "rm/daemon/rm_daemon.h"
@@ -137,9 +139,35 @@ static enum status make_apps(struct visit *visit)
     return status == OK ? rm_render_apps(apps, &visit->page) : status;
 }
 
+static enum status make_why(struct visit *visit, struct slice id)
+{
+    struct rm_explain_app_request ask = {0};
+    const void *answer = NULL;
+    if (!app_id_parse(id, &ask.app))
+        return error_set(&visit->error, ERR_INVALID,
+                         "the path is /ws/v1/cluster/apps/<application>/why");
+    enum status status = visit_ask(visit, METHOD_RESOURCE_MANAGER_EXPLAIN_APP, &ask, &answer);
+    return status == OK ? message_print_json(&rm_explain_app_response_type, answer, &visit->page)
+                        : status;
+}
+
+static enum status make_queues(struct visit *visit)
+{
+    static const struct rm_get_queues_request ask = {0};
+    const void *answer = NULL;
+    enum status status = visit_ask(visit, METHOD_RESOURCE_MANAGER_GET_QUEUES, &ask, &answer);
+    return status == OK ? message_print_json(&rm_get_queues_response_type, answer, &visit->page)
+                        : status;
+}
+
 static enum status make_app(struct visit *visit)
 {
     struct rm_get_app_request ask = {0};
+    struct slice rest = slice_from_string(http_request_rest(visit->request));
+    size_t slash = slice_find(rest, '/');
+    if (slash < rest.length &&
+        slice_equal_string(slice_sub(rest, slash, rest.length - slash), "/why"))
+        return make_why(visit, slice_sub(rest, 0, slash));
     if (!app_id_parse(slice_from_string(http_request_rest(visit->request)), &ask.app))
         return error_set(&visit->error, ERR_INVALID,
                          "the path is /ws/v1/cluster/apps/<application>");
@@ -181,6 +209,11 @@ static void serve_app(void *user, struct http_request *request)
     serve_visit(user, request, json_type, make_app);
 }
 
+static void serve_queues(void *user, struct http_request *request)
+{
+    serve_visit(user, request, json_type, make_queues);
+}
+
 static void serve_prometheus(void *user, struct http_request *request)
 {
     const struct rm_daemon *self = user;
@@ -215,6 +248,7 @@ static const struct http_route routes[] = {
     {.method = "GET", .prefix = "/ws/v1/cluster/nodes",   .handle = serve_nodes     },
     {.method = "GET", .prefix = "/ws/v1/cluster/apps",    .handle = serve_apps      },
     {.method = "GET", .prefix = "/ws/v1/cluster/apps/",   .handle = serve_app       },
+    {.method = "GET", .prefix = "/ws/v1/cluster/queues",  .handle = serve_queues    },
     {.method = "GET", .prefix = "/metrics",               .handle = serve_prometheus},
     {.method = "GET", .prefix = "/healthz",               .handle = serve_health    },
 };

@@ -3,11 +3,14 @@
  */
 #include "rm/daemon/rm_daemon.h"
 
+#include <stddef.h>
 #include <string.h>
 
 #include "lib/base/mem.h"
 #include "lib/daemon/grant.h"
 #include "lib/daemon/log.h"
+#include "lib/daemon/shell.h"
+#include "lib/daemon/workers.h"
 #include "lib/model/limits.h"
 #include "lib/net/http_server.h"
 #include "lib/os/clock.h"
@@ -102,6 +105,53 @@ const char *rm_queues_path(const struct rm_daemon *self, struct arena *arena)
     struct slice text =
         arena_format(arena, "%s/queues.conf", daemon_cluster_directory(self->daemon));
     return (const char *)text.data;
+}
+
+/* --- effects ---------------------------------------------------------------------------------
+ */
+struct reading {
+    struct rm_daemon *self;
+    struct shell *shell;
+    uint64_t tag;
+    struct arena *arena;
+    struct rm_queue_specs specs;
+};
+
+static void reading_close(void *data)
+{
+    struct rm_queue_specs *specs = data;
+    struct reading *reading =
+        (struct reading *)(void *)((char *)specs - offsetof(struct reading, specs));
+    arena_close(reading->arena);
+    mem_free(reading);
+}
+
+/* On a worker's thread. */
+static void read_queues(void *argument)
+{
+    struct reading *reading = argument;
+    struct error error = {.status = OK};
+    enum status status = rm_queues_file_read(rm_queues_path(reading->self, reading->arena),
+                                             reading->arena, &reading->specs, &error);
+    struct log_field why = log_text("why", error.text);
+    if (status != OK)
+        log_write(daemon_log(reading->self->daemon), LOG_LEVEL_WARN, "queues_refused", &why, 1);
+    shell_effect_done(reading->shell, reading->tag, RM_EFFECT_READ_QUEUES, status,
+                      slice_from_string(error.text), &reading->specs, reading_close);
+}
+
+static void perform_effect(
+    void *state, struct shell *shell, uint64_t tag, int effect, const void *data)
+{
+    struct rm_daemon *self = state;
+    (void)effect; /* there is one only */
+    (void)data;
+    struct reading *reading = MEM_NEW(struct reading);
+    reading->self = self;
+    reading->shell = shell;
+    reading->tag = tag;
+    reading->arena = arena_open(0);
+    workers_post(daemon_workers(self->daemon), read_queues, reading);
 }
 
 /* --- the door: the machine's, and signatures on what comes out ---------------------------------
@@ -266,6 +316,7 @@ const struct daemon_definition rm_daemon_definition = {
     .issues_tokens = true,
     .open = open_state,
     .open_twin = open_twin,
+    .effect = perform_effect,
     .metrics = rm_pages_metrics,
     .needs_room = needs_room,
     .may_call = may_call,

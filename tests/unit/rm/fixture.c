@@ -88,9 +88,12 @@ static void perform(struct fixture *f)
             f->has_exited = true;
             f->exit_code = action->exit_code;
             break;
+        case ACTION_EFFECT:
+            CHECK(action->effect == RM_EFFECT_READ_QUEUES);
+            f->effect_tag = action->tag;
+            break;
         case ACTION_CALL:
         case ACTION_CANCEL:
-        case ACTION_EFFECT:
             CHECK(action->kind == ACTION_JOURNAL); /* the resource manager calls nobody */
             break;
         }

@@ -47,6 +47,7 @@ struct fixture {
     size_t open_calls;
     bool has_exited;
     int exit_code;
+    uint64_t effect_tag; /* of the last effect asked for */
 };
 
 /* A node manager that does what it is told as soon as it is told, but starts nothing by itself. */

@@ -215,10 +215,17 @@ static double compare_apps(const struct share_world *world, int left, int right)
     return 0;
 }
 
+/* Stands in the order: a master beyond a limit of masters does not. */
+static bool is_in_order(const struct share_world *world, int index)
+{
+    const struct share_app *app = &world->apps[index];
+    return has_demand(app) && (app->has_master || master_may(world, app->queue, app->master));
+}
+
 static bool queue_has_demand(const struct share_world *world, int queue)
 {
     for (int i = 0; i < world->app_count; i++) {
-        if (is_within(world, world->apps[i].queue, queue) && has_demand(&world->apps[i]))
+        if (is_within(world, world->apps[i].queue, queue) && is_in_order(world, i))
             return true;
     }
     return false;
@@ -232,7 +239,7 @@ static int head_of(const struct share_world *world, int queue)
     int best = -1;
     if (world->queues[queue].is_leaf) {
         for (int i = 0; i < world->app_count; i++) {
-            if (world->apps[i].queue != queue || !has_demand(&world->apps[i]))
+            if (world->apps[i].queue != queue || !is_in_order(world, i))
                 continue;
             if (best < 0 || compare_apps(world, i, best) < 0)
                 best = i;

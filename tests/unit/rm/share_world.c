@@ -433,6 +433,25 @@ static void one_thing_happens(struct share_world *world)
     }
 }
 
+/* Whatever is wanted has exactly one reason to wait, and nothing else has. */
+static void ask_why(struct share_world *world)
+{
+    struct share_app *app = &world->apps[below(world, (uint64_t)world->app_count)];
+    struct rm_explain_app_request request = {.app = app->id};
+    const struct rm_explain_app_response *response =
+        step(world, METHOD_RESOURCE_MANAGER_EXPLAIN_APP, &request, "ann");
+    size_t expected = app->is_live && (!app->has_master || app->want > 0);
+    if (response->waiting_count != expected)
+        share_fault(world, "%zu reasons to wait instead of %zu", response->waiting_count, expected);
+    for (size_t i = 0; i < response->waiting_count; i++) {
+        if (response->waiting[i].reason == WAIT_NONE || response->waiting[i].text.length == 0 ||
+            response->waiting[i].would_free.length == 0)
+            share_fault(world, "somebody waits without a reason");
+        if (response->waiting[i].want != (app->has_master ? app->want : 1))
+            share_fault(world, "the wrong number of containers is said to wait");
+    }
+}
+
 /* --- worlds ---------------------------------------------------------------------------------- */
 static void open_world(struct share_world *world, uint64_t seed, enum share_bug bug)
 {
@@ -499,6 +518,8 @@ const char *share_run_trace(uint64_t seed, enum share_bug bug, unsigned *ret_gra
         one_thing_happens(&world);
         masters_live(&world);
         share_judge_rest(&world);
+        if (world.app_count > 0)
+            ask_why(&world);
     }
     *ret_grants += world.grants;
     return close_world(&world);

@@ -136,9 +136,9 @@ static void test_queues__refusals_say_who_what_and_which_limit(void)
     CU_ASSERT_TRUE(says(submit_to("root.closed", "alice", 0), ERR_DENIED,
                         "\"alice\" may not submit to queue \"root.closed\""));
     CU_ASSERT_EQUAL(fixture_status(&f, submit_to("root.closed", "bob", 0)), OK);
-    CU_ASSERT_TRUE(says(submit_to("root.stopped", "alice", 0), ERR_UNAVAILABLE,
+    CU_ASSERT_TRUE(says(submit_to("root.stopped", "alice", 0), ERR_BAD_TRANSITION,
                         "queue \"root.stopped\" is stopped"));
-    CU_ASSERT_TRUE(says(submit_to("root.draining", "alice", 0), ERR_UNAVAILABLE,
+    CU_ASSERT_TRUE(says(submit_to("root.draining", "alice", 0), ERR_BAD_TRANSITION,
                         "queue \"root.draining\" is draining and takes no new application"));
     CU_ASSERT_TRUE(says(submit_to("root.full", "alice", 4), ERR_LIMIT,
                         "priority 4 is above 3, the highest in queue \"root.full\""));
@@ -318,27 +318,288 @@ static void test_queues__a_vanished_queue_drains(void)
     fixture_close(&f);
 }
 
+/* --- what people change and ask ------------------------------------------------------------- */
+static const struct rm_waiting *why(struct app_id app, size_t expected)
+{
+    struct rm_explain_app_request request = {.app = app};
+    const struct rm_explain_app_response *response = fixture_reply(
+        &f, fixture_request(&f, METHOD_RESOURCE_MANAGER_EXPLAIN_APP, &request, "anyone"));
+    CU_ASSERT_EQUAL_FATAL(response->waiting_count, expected);
+    return response->waiting;
+}
+
+static bool waits_for(struct app_id app, enum rm_wait_reason reason, const char *text)
+{
+    const struct rm_waiting *waiting = why(app, 1);
+    bool is_right = waiting->reason == reason && slice_equal_string(waiting->text, text) &&
+                    waiting->would_free.length > 0;
+    if (!is_right)
+        fprintf(stderr, "%s: %.*s\n", rm_wait_reason_name(waiting->reason),
+                SLICE_ARGS(waiting->text));
+    return is_right;
+}
+
+static void ask_wide(struct fake_master *master, uint32_t vcores, uint32_t want)
+{
+    struct rm_ask ask = ask_of(1, "*", want);
+    ask.resource = resource_of(1, vcores);
+    master_allocate(&f, master, &ask, 1);
+}
+
+static void test_queues__every_wait_has_a_reason_with_its_numbers(void)
+{
+    given_queue("root.small")->max_share_ppm = 500000;
+    given_queue("root.one")->max_running = 1;
+    struct rm_queue_spec *each = given_queue("root.users");
+    each->user_limit_factor_ppm = 500000;
+    (void)given_queue("root.rest");
+    open_fixture();
+    CU_ASSERT_TRUE(waits_for(app_in("root.one"), WAIT_TOO_BIG, "no node is there"));
+    struct fake_node node = given_node(&f, 1, "h1", "/r", 16);
+    struct fake_master small = master_on(&node, "root.small");
+    ask_wide(&small, 8, 1);
+    CU_ASSERT_TRUE(waits_for(small.app, WAIT_QUEUE_MAX,
+                             "queue \"root.small\" holds 1 GiB and 1 vcores of at most 8 GiB and "
+                             "8 vcores"));
+    CU_ASSERT_TRUE(waits_for(app_in("root.one"), WAIT_APPS_MAX,
+                             "queue \"root.one\" runs 1 applications, and max_running is 1"));
+    struct fake_master user = master_on(&node, "root.users");
+    ask_wide(&user, 2, 1);
+    CU_ASSERT_TRUE(waits_for(user.app, WAIT_USER_LIMIT,
+                             "user \"alice\" holds 1 GiB and 1 vcores of at most 2 GiB and 2 "
+                             "vcores in queue \"root.users\""));
+    struct fake_master rest = master_on(&node, "root.rest");
+    ask_wide(&rest, 17, 1);
+    CU_ASSERT_TRUE(waits_for(rest.app, WAIT_TOO_BIG,
+                             "1 GiB and 17 vcores are more than any node has; the most on one are "
+                             "16 GiB and 16 vcores"));
+    ask_wide(&rest, 13, 1);
+    CU_ASSERT_TRUE(waits_for(rest.app, WAIT_NO_ROOM,
+                             "no node has enough vcores free for 1 GiB and 13 vcores; the most "
+                             "free are 12 GiB and 12 vcores"));
+    ask_wide(&rest, 12, 2);
+    (void)why(rest.app, 1);
+    struct fake_master late = {0};
+    late.app = app_in("root.rest");
+    CU_ASSERT_EQUAL(why(late.app, 1)->is_master, true);
+    ask_wide(&rest, 12, 0);
+    CU_ASSERT_EQUAL(fixture_status(&f, submit_to("root.rest", "bob", 0)), OK);
+    (void)why(late.app, 1);
+    fixture_close(&f);
+}
+
+static void test_queues__who_comes_before_is_named(void)
+{
+    open_fixture();
+    struct fake_node node = given_node(&f, 1, "h1", "/r", 4);
+    struct fake_master first = master_on(&node, "root.default");
+    struct fake_master second = master_on(&node, "root.default");
+    CU_ASSERT_EQUAL(grants_of(&first, 100), 2);
+    CU_ASSERT_EQUAL(grants_of(&second, 100), 0);
+    const struct rm_waiting *waiting = why(first.app, 1);
+    CU_ASSERT_EQUAL(waiting->reason, WAIT_NOT_ITS_TURN);
+    CU_ASSERT_TRUE(app_id_equal(waiting->behind, second.app));
+    CU_ASSERT_EQUAL(why(second.app, 1)->reason, WAIT_NO_ROOM);
+    fixture_close(&f);
+}
+
+static void test_queues__locality_says_how_long(void)
+{
+    open_fixture();
+    struct fake_node far = given_node(&f, 1, "far", "/r0", 4);
+    struct fake_node near = given_node(&f, 2, "near", "/r1", 1);
+    struct app_id app = app_in("root.default");
+    node_listen(&f, &far);
+    bool is_near = node_command(&far, NODE_LAUNCH_MASTER, 0) == NULL;
+    struct fake_master master = given_master(&f, is_near ? &near : &far, app);
+    struct fake_master other = {0};
+    if (!is_near) { /* fills the near host */
+        struct app_id second = app_in("root.default");
+        other = given_master(&f, &near, second);
+    }
+    struct rm_ask asks[] = {ask_of(1, "near", 1), ask_of(1, "*", 1)};
+    master_allocate(&f, &master, asks, 2);
+    const struct rm_waiting *waiting = why(app, 1);
+    CU_ASSERT_EQUAL(waiting->reason, WAIT_LOCALITY);
+    CU_ASSERT_EQUAL(waiting->for_ms, 50);
+    fixture_pass_ms(&f, 50);
+    (void)why(app, 0);
+    (void)other;
+    fixture_close(&f);
+}
+
+static uint64_t move_as(struct app_id app, const char *queue, const char *user)
+{
+    struct rm_move_app_request request = {.app = app, .queue = slice_from_string(queue)};
+    return fixture_request(&f, METHOD_RESOURCE_MANAGER_MOVE_APP, &request, user);
+}
+
+static void test_queues__an_application_is_moved_with_all_it_holds(void)
+{
+    given_queue("root.small")->max_share_ppm = 500000;
+    (void)given_queue("root.large");
+    open_fixture();
+    struct fake_node node = given_node(&f, 1, "h1", "/r", 16);
+    struct fake_master master = master_on(&node, "root.small");
+    CU_ASSERT_EQUAL(grants_of(&master, 100), 7);
+    master_allocate(&f, &master, NULL, 0);
+    CU_ASSERT_TRUE(fixture_is_held(&f, master.call));
+    CU_ASSERT_EQUAL(fixture_status(&f, move_as(master.app, "root.large", "bob")), ERR_DENIED);
+    CU_ASSERT_EQUAL(fixture_status(&f, move_as(master.app, "root.none", "alice")), ERR_NOT_FOUND);
+    CU_ASSERT_EQUAL(fixture_status(&f, move_as(master.app, "root.large", "alice")), OK);
+    CU_ASSERT_EQUAL(master_hear(&f, &master)->grants_count, 8); /* what max_share kept from it */
+    fixture_restart(&f);
+    CU_ASSERT_TRUE(slice_equal_string(app_report(&f, master.app).queue, "root.large"));
+    fixture_restart_from_snapshot(&f);
+    CU_ASSERT_TRUE(slice_equal_string(app_report(&f, master.app).queue, "root.large"));
+    fixture_close(&f);
+}
+
+static void test_queues__a_priority_is_changed_while_it_waits(void)
+{
+    struct rm_queue_spec *spec = given_queue("root.a");
+    spec->has_priority_max = true;
+    spec->priority_max = 5;
+    open_fixture();
+    struct fake_node node = given_node(&f, 1, "h1", "/r", 3);
+    struct fake_master first = master_on(&node, "root.a");
+    struct fake_master second = master_on(&node, "root.a");
+    CU_ASSERT_EQUAL(grants_of(&first, 10), 1);
+    CU_ASSERT_EQUAL(grants_of(&second, 10), 0);
+    struct rm_set_priority_request request = {.app = first.app, .priority = 6};
+    uint64_t call = fixture_request(&f, METHOD_RESOURCE_MANAGER_SET_PRIORITY, &request, "alice");
+    CU_ASSERT_TRUE(says(call, ERR_LIMIT, "priority 6 is above 5, the highest in queue \"root.a\""));
+    request.priority = 5;
+    call = fixture_request(&f, METHOD_RESOURCE_MANAGER_SET_PRIORITY, &request, "alice");
+    CU_ASSERT_EQUAL(fixture_status(&f, call), OK);
+    master_allocate(&f, &first, NULL, 0);
+    (void)given_node(&f, 2, "h2", "/r", 1);
+    CU_ASSERT_EQUAL(master_hear(&f, &first)->grants_count, 1); /* though it holds more */
+    fixture_restart(&f);
+    CU_ASSERT_EQUAL(app_report(&f, first.app).priority, 5);
+    fixture_restart_from_snapshot(&f);
+    CU_ASSERT_EQUAL(app_report(&f, first.app).priority, 5);
+    fixture_close(&f);
+}
+
+static const struct rm_get_queues_response *queues_now(void)
+{
+    struct rm_get_queues_request request = {0};
+    return fixture_reply(
+        &f, fixture_request(&f, METHOD_RESOURCE_MANAGER_GET_QUEUES, &request, "anyone"));
+}
+
+static void answer_reading(const struct rm_queue_specs *all, enum status status, const char *text)
+{
+    struct event event = {.kind = EVENT_EFFECT_DONE,
+                          .tag = f.effect_tag,
+                          .effect = RM_EFFECT_READ_QUEUES,
+                          .status = status,
+                          .text = slice_from_string(text),
+                          .data = all};
+    fixture_step(&f, &event);
+}
+
+static uint64_t refresh_as(const char *user)
+{
+    struct rm_refresh_queues_request request = {0};
+    return fixture_request(&f, METHOD_RESOURCE_MANAGER_REFRESH_QUEUES, &request, user);
+}
+
+static void test_queues__are_read_again_while_applications_run(void)
+{
+    f.settings.admin_user = slice_from_string("op");
+    given_share("root.a", 50)->max_share_ppm = 500000;
+    open_fixture();
+    struct fake_node node = given_node(&f, 1, "h1", "/r", 16);
+    struct fake_master master = master_on(&node, "root.a");
+    CU_ASSERT_EQUAL(grants_of(&master, 100), 7);
+    master_allocate(&f, &master, NULL, 0);
+    CU_ASSERT_EQUAL(fixture_status(&f, refresh_as("alice")), ERR_DENIED);
+    uint64_t call = refresh_as("op");
+    CU_ASSERT_TRUE(fixture_is_held(&f, call));
+    answer_reading(NULL, ERR_INVALID, "q.conf:3: no");
+    CU_ASSERT_TRUE(says(call, ERR_INVALID, "q.conf:3: no"));
+    CU_ASSERT_EQUAL(queues_now()->queues_count, 2); /* as they were */
+    call = refresh_as("op");
+    specs[0].max_share_ppm = 750000;
+    (void)given_queue("root.b");
+    struct rm_queue_specs all = all_specs();
+    answer_reading(&all, OK, "");
+    CU_ASSERT_EQUAL(fixture_status(&f, call), OK);
+    CU_ASSERT_EQUAL(master_hear(&f, &master)->grants_count, 4); /* 12 of 16 */
+    const struct rm_get_queues_response *found = queues_now();
+    CU_ASSERT_EQUAL_FATAL(found->queues_count, 3);
+    CU_ASSERT_TRUE(slice_equal_string(found->queues[1].path, "root.a"));
+    CU_ASSERT_EQUAL(found->queues[1].used.vcores, 12);
+    CU_ASSERT_EQUAL(found->queues[1].containers_pending, 100 - 11);
+    CU_ASSERT_EQUAL(found->queues[1].share_ppm, 500000);
+    fixture_close(&f);
+}
+
+static void test_queues__a_removed_queue_drains_and_a_stopped_one_waits(void)
+{
+    (void)given_queue("root.a");
+    (void)given_queue("root.b");
+    open_fixture();
+    struct fake_node node = given_node(&f, 1, "h1", "/r", 4);
+    struct fake_master gone = master_on(&node, "root.a");
+    struct fake_master stopped = master_on(&node, "root.b");
+    (void)refresh_as(RM_DAEMON_USER);
+    spec_count = 0;
+    given_queue("root.b")->state = QUEUE_STOPPED;
+    struct rm_queue_specs all = all_specs();
+    answer_reading(&all, OK, "");
+    const struct rm_get_queues_response *found = queues_now();
+    CU_ASSERT_EQUAL_FATAL(found->queues_count, 3);
+    CU_ASSERT_TRUE(found->queues[2].is_vanished);
+    CU_ASSERT_EQUAL(found->queues[2].used.vcores, 1);
+    CU_ASSERT_EQUAL(grants_of(&stopped, 1), 0);
+    CU_ASSERT_TRUE(waits_for(stopped.app, WAIT_QUEUE_STOPPED, "queue \"root.b\" is stopped"));
+    CU_ASSERT_EQUAL(grants_of(&gone, 1), 1);
+    CU_ASSERT_EQUAL(fixture_status(&f, master_finish(&f, &gone, FINAL_SUCCEEDED)), OK);
+    (void)refresh_as(RM_DAEMON_USER);
+    specs[0].state = QUEUE_RUNNING;
+    answer_reading(&all, OK, "");
+    CU_ASSERT_EQUAL(master_hear(&f, &stopped)->grants_count, 1);
+    fixture_close(&f);
+}
+
 static const struct unit_test tests[] = {
     {"test_queues__what_is_wrong_is_said_in_one_sentence",
-     "What is wrong with the queues is said in one sentence: file, line, queue, reason, way out.", test_queues__what_is_wrong_is_said_in_one_sentence    },
+     "What is wrong with the queues is said in one sentence: file, line, queue, reason, way out.",               test_queues__what_is_wrong_is_said_in_one_sentence         },
     {"test_queues__refusals_say_who_what_and_which_limit",
-     "A submission is refused with who, what and which limit.",                                    test_queues__refusals_say_who_what_and_which_limit    },
+     "A submission is refused with who, what and which limit.",                                                  test_queues__refusals_say_who_what_and_which_limit         },
     {"test_queues__guarantees_divide_a_cluster_that_all_want",
-     "When all want everything each queue gets its share.",                                        test_queues__guarantees_divide_a_cluster_that_all_want},
+     "When all want everything each queue gets its share.",                                                      test_queues__guarantees_divide_a_cluster_that_all_want     },
     {"test_queues__what_one_leaves_the_others_may_take",
-     "What a queue leaves others may take, up to their maximum share.",                            test_queues__what_one_leaves_the_others_may_take      },
+     "What a queue leaves others may take, up to their maximum share.",                                          test_queues__what_one_leaves_the_others_may_take           },
     {"test_queues__an_equal_part_of_what_is_not_given",
-     "Queues without a share divide equally what is not given.",                                   test_queues__an_equal_part_of_what_is_not_given       },
+     "Queues without a share divide equally what is not given.",                                                 test_queues__an_equal_part_of_what_is_not_given            },
     {"test_queues__dominant_shares_are_equal",
-     "Applications of one queue get equal dominant shares.",                                       test_queues__dominant_shares_are_equal                },
+     "Applications of one queue get equal dominant shares.",                                                     test_queues__dominant_shares_are_equal                     },
     {"test_queues__a_siblings_other_resource_does_not_count",
-     "What an application holds of another resource does not starve those beside it.",             test_queues__a_siblings_other_resource_does_not_count },
+     "What an application holds of another resource does not starve those beside it.",                           test_queues__a_siblings_other_resource_does_not_count      },
     {"test_queues__users_are_held_to_their_limit",
-     "One of two users gets half of the queue when a user's limit says so.",                       test_queues__users_are_held_to_their_limit            },
+     "One of two users gets half of the queue when a user's limit says so.",                                     test_queues__users_are_held_to_their_limit                 },
     {"test_queues__only_so_many_run_at_once",
-     "Beyond max_running applications wait for another's end.",                                    test_queues__only_so_many_run_at_once                 },
+     "Beyond max_running applications wait for another's end.",                                                  test_queues__only_so_many_run_at_once                      },
+    {"test_queues__every_wait_has_a_reason_with_its_numbers",
+     "Every wait has a reason with its numbers.",                                                                test_queues__every_wait_has_a_reason_with_its_numbers      },
+    {"test_queues__who_comes_before_is_named",                      "Who comes before is named.",
+     test_queues__who_comes_before_is_named                                                                                                                                 },
+    {"test_queues__locality_says_how_long",                         "A wait for a host says how long it lasts.",
+     test_queues__locality_says_how_long                                                                                                                                    },
+    {"test_queues__an_application_is_moved_with_all_it_holds",
+     "An application is moved with all it holds, and stays there after a restart.",                              test_queues__an_application_is_moved_with_all_it_holds     },
+    {"test_queues__a_priority_is_changed_while_it_waits",
+     "A priority is changed while the application waits, and stays after a restart.",                            test_queues__a_priority_is_changed_while_it_waits          },
+    {"test_queues__are_read_again_while_applications_run",
+     "Queues are read again while applications run; bad ones leave them as they were.",                          test_queues__are_read_again_while_applications_run         },
+    {"test_queues__a_removed_queue_drains_and_a_stopped_one_waits",
+     "A removed queue's applications go on, a stopped one's wait until it runs again.",                          test_queues__a_removed_queue_drains_and_a_stopped_one_waits},
     {"test_queues__a_vanished_queue_drains",
-     "Applications of a queue that is gone after a restart go on; new ones are refused.",          test_queues__a_vanished_queue_drains                  },
+     "Applications of a queue that is gone after a restart go on; new ones are refused.",                        test_queues__a_vanished_queue_drains                       },
 };
 
 int main(int argument_count, char **arguments)
