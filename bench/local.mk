@@ -16,7 +16,7 @@ noinst_PROGRAMS += bench/rm_core
 bench_rm_core_SOURCES = bench/rm_core.c
 bench_rm_core_LDADD = $(RM_CORE_LIBS)
 
-EXTRA_DIST += bench/dfs.py bench/measure.py bench/noop.py bench/repair.py bench/wordcount.py
+EXTRA_DIST += bench/dfs.py bench/measure.py bench/noop.py bench/repair.py bench/rm.py bench/wordcount.py
 
 bench-dfs: all
 	$(PYTHON3) $(top_srcdir)/bench/dfs.py bin bench $(BENCH_ARGUMENTS)
@@ -27,9 +27,12 @@ bench-wordcount: all
 drill-repair: all
 	MILLRACE_BUILD_DIR=$(abs_top_builddir) $(PYTHON3) $(top_srcdir)/bench/repair.py $(BENCH_ARGUMENTS)
 
+bench-rm: bench/rm_core
+	$(PYTHON3) $(top_srcdir)/bench/rm.py bench/rm_core $(BENCH_ARGUMENTS)
+
 bench-noop: all
 	$(PYTHON3) $(top_srcdir)/bench/noop.py bin jobs $(BENCH_ARGUMENTS)
 
 PYTHON3 = python3
 
-.PHONY: bench-dfs bench-wordcount bench-noop drill-repair
+.PHONY: bench-dfs bench-rm bench-wordcount bench-noop drill-repair
