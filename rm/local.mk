@@ -11,6 +11,7 @@ rm_librmcore_a_SOURCES = \
 	rm/core/masters.c \
 	rm/core/moves.c \
 	rm/core/nodes.c \
+	rm/core/preempt.c \
 	rm/core/queue_tree.c \
 	rm/core/queues.c \
 	rm/core/queues.h \

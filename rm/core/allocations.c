@@ -73,6 +73,7 @@ struct rm_allocation *rm_allocation_new(struct rm *rm,
     allocation->node = node;
     allocation->resource = resource;
     allocation->priority = priority;
+    allocation->number = ++rm->allocation_number;
     allocation->is_master = id.sequence == RM_MASTER_SEQUENCE;
     rm_timer_open(&allocation->timer, allocation_expired, allocation);
     struct id_key key = container_id_key(id);
@@ -138,6 +139,7 @@ static void allocation_free(struct rm *rm, struct rm_allocation *allocation)
     list_remove(&allocation->node_link);
     list_remove(&allocation->app_link);
     list_remove(&allocation->granted_link);
+    rm_preempt_forget(allocation);
     rm_node_release(rm, allocation->node, allocation->resource);
     count_master(rm, allocation, false);
     if (allocation->app != NULL)
@@ -181,6 +183,7 @@ void rm_allocation_kill(struct rm *rm,
         return;
     }
     rm_timer_clear(rm, &allocation->timer);
+    rm_preempt_forget(allocation);
     rm_allocation_apply(rm, allocation, RM_ALLOCATION_KILL);
     allocation->exit_override = exit_override;
     allocation->why = why;

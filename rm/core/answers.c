@@ -24,7 +24,8 @@ bool rm_answer_has_news(const struct rm_app *app)
 {
     const struct rm_attempt *attempt = &app->attempt;
     return attempt->granted.count > 0 || attempt->completed_count > 0 || attempt->lost_count > 0 ||
-           attempt->must_resync || (app->is_kill_asked && !attempt->is_stop_told);
+           attempt->warning_count > 0 || attempt->must_resync ||
+           (app->is_kill_asked && !attempt->is_stop_told);
 }
 
 /* The texts of status are copied. */
@@ -68,6 +69,17 @@ void rm_answer_add_lost_node(struct rm *rm, struct rm_app *app, uint64_t node_id
     rm_answer_mark(rm, app);
 }
 
+void rm_answer_add_warning(struct rm *rm, const struct rm_allocation *allocation)
+{
+    struct rm_attempt *attempt = &allocation->app->attempt;
+    int64_t left_ms = allocation->preempt_due_ms - rm->now_ms;
+    attempt->warnings = mem_reserve(attempt->warnings, attempt->warning_count,
+                                    &attempt->warning_capacity, sizeof(attempt->warnings[0]));
+    attempt->warnings[attempt->warning_count++] = (struct rm_preempt_warning){
+        .container = allocation->id, .deadline_ms = left_ms > 0 ? (uint64_t)left_ms : 0};
+    rm_answer_mark(rm, allocation->app);
+}
+
 struct rm_grant rm_answer_grant(const struct rm_allocation *allocation)
 {
     return (struct rm_grant){.container = allocation->id,
@@ -108,6 +120,7 @@ static void drop_told(struct rm_attempt *attempt, size_t completed_told)
         arena_close(old_arena);
     }
     attempt->lost_count = 0;
+    attempt->warning_count = 0;
 }
 
 void rm_answer_send(struct rm *rm, struct rm_app *app)
@@ -131,6 +144,8 @@ void rm_answer_send(struct rm *rm, struct rm_app *app)
                                           .completed_count = completed_count,
                                           .lost_node_ids = attempt->lost_node_ids,
                                           .lost_node_ids_count = attempt->lost_count,
+                                          .preempt = attempt->warnings,
+                                          .preempt_count = attempt->warning_count,
                                           .headroom = headroom_of(rm),
                                           .must_stop = app->is_kill_asked,
                                           .must_resync = attempt->must_resync};
@@ -171,6 +186,13 @@ void rm_answer_restart(struct rm *rm, struct rm_app *app)
             add_lost_node(attempt, attempt->answer.lost_node_ids[i]);
     }
     rm_answer_acknowledge(app);
+    attempt->warning_count = 0;
+    for (struct list_node *link = rm->warned.first; link != NULL; link = link->next) {
+        const struct rm_allocation *allocation = link->object;
+        if (allocation->app == app && rm_allocation_is_current(allocation) &&
+            !allocation->is_master)
+            rm_answer_add_warning(rm, allocation);
+    }
     while (attempt->granted.first != NULL)
         rm_allocation_deliver(rm, attempt->granted.first->object);
     attempt->response_sequence = 0;
@@ -192,6 +214,7 @@ void rm_answer_clear(struct rm *rm, struct rm_app *app)
     arena_reset(attempt->news_arena);
     attempt->completed_count = 0;
     attempt->lost_count = 0;
+    attempt->warning_count = 0;
     attempt->response_sequence = 0;
     attempt->granted_total = 0;
     attempt->must_resync = false;

@@ -12,6 +12,17 @@ enum {
     ASK_GROUPS_MAX = 100
 };
 
+static const char *too_large_text(const struct rm *rm, struct resource wanted)
+{
+    struct resource max = rm->settings.container_max;
+    struct slice text = arena_format(
+        rm->actions->arena,
+        "an ask for %llu MiB and %u vcores is above the largest container, %llu MiB and %u vcores",
+        (unsigned long long)(wanted.memory_bytes >> 20), (unsigned)wanted.vcores,
+        (unsigned long long)(max.memory_bytes >> 20), (unsigned)max.vcores);
+    return (const char *)text.data;
+}
+
 enum status rm_asks_check(const struct rm *rm,
                           const struct rm_allocate_request *request,
                           const char **reterr_text)
@@ -32,10 +43,11 @@ enum status rm_asks_check(const struct rm *rm,
         *reterr_text = "an ask without place, memory or vcores";
         if (ask->place.length == 0 || ask->resource.memory_bytes == 0 || ask->resource.vcores == 0)
             return ERR_INVALID;
-        *reterr_text = "an ask above the largest container";
         if (!resource_is_zero(rm->settings.container_max) &&
-            !resource_fits(ask->resource, rm->settings.container_max))
+            !resource_fits(ask->resource, rm->settings.container_max)) {
+            *reterr_text = too_large_text(rm, ask->resource);
             return ERR_INVALID;
+        }
         *reterr_text = "an ask with too long a place, too high a priority or too many containers";
         if (ask->place.length > LIMIT_HOST_BYTES || ask->priority > LIMIT_PRIORITY ||
             ask->want > LIMIT_ASK_WANT)

@@ -99,6 +99,7 @@ void rm_attempt_close(struct rm *rm, struct rm_attempt *attempt)
     arena_close(attempt->news_arena);
     mem_free(attempt->completed);
     mem_free(attempt->lost_node_ids);
+    mem_free(attempt->warnings);
 }
 
 void rm_attempt_place(struct rm *rm, struct rm_app *app, struct rm_node *node)
@@ -137,11 +138,10 @@ void rm_attempt_master_seen(struct rm *rm, struct rm_app *app, struct rm_allocat
 static bool exit_is_excused(int32_t exit_status)
 {
     enum {
-        EXIT_PREEMPTED = -102,
         EXIT_KILLED_BY_MASTER = -105
     };
 
-    return exit_status == RM_EXIT_ABORTED || exit_status == EXIT_PREEMPTED ||
+    return exit_status == RM_EXIT_ABORTED || exit_status == RM_EXIT_PREEMPTED ||
            exit_status == EXIT_KILLED_BY_MASTER || exit_status == RM_EXIT_KILLED_BY_RM;
 }
 

@@ -20,6 +20,12 @@ static void check_allocation(const struct rm *rm, const struct rm_allocation *al
     bool is_waiting_for_start = allocation->state == RM_ALLOCATION_ACQUIRED;
     REQUIRE(heap_node_is_queued(&allocation->timer.heap_node) == is_waiting_for_start, "RM-8");
     REQUIRE(!allocation->is_listed, "RM-4");
+    bool is_warned = allocation->preempt_due_ms > 0;
+    REQUIRE(list_node_is_listed(&allocation->warned_link) == is_warned, "RM-15");
+    REQUIRE(!is_warned || allocation->state != RM_ALLOCATION_KILLING, "RM-15");
+    REQUIRE(!is_warned || (heap_node_is_queued(&rm->warned_timer.heap_node) &&
+                           rm->warned_timer.heap_node.key <= allocation->preempt_due_ms),
+            "RM-15");
     if (rm_allocation_is_current(allocation)) {
         const struct rm_attempt *attempt = &allocation->app->attempt;
         REQUIRE(allocation->is_master || allocation->id.epoch != rm->epoch ||

@@ -212,7 +212,7 @@ static struct rm_queue *queue_new(struct rm *rm, struct rm_queue *parent, struct
     queue->parent = parent;
     queue->order = rm->queues.order++;
     queue->users = map_open();
-    queue->below_since_ms = -1;
+    queue->below_seen_ms = -1;
     queue->share = 1;
     queue->max_share = 1;
     queue->masters_percent = 100;

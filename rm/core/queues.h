@@ -61,7 +61,7 @@ struct rm_queue {
     struct rm_rank ranks[QUEUE_RANK_COUNT];
     struct rm_rank_node nodes[QUEUE_RANK_COUNT]; /* in the parent's ranks */
     struct list_node relaxed_link;               /* in rm.relaxed_queues: a limit has given way */
-    int64_t below_since_ms;                      /* has demand and less than its guarantee; -1 */
+    int64_t below_seen_ms; /* by the last look: it has demand and less than its guarantee; or -1 */
 };
 
 struct rm_queues {

@@ -35,6 +35,8 @@ struct rm_settings rm_settings_default(void)
         .live_apps_max = 10 * 1000,
         .hold_after_ms = 2 * 1000,
         .hold_percent = 10,
+        .preempt_interval_ms = 3 * 1000,
+        .preempt_grace_ms = 15 * 1000,
         .master_resource = {.memory_bytes = (uint64_t)512 << 20, .vcores = 1},
     };
 }
@@ -62,6 +64,8 @@ const char *rm_settings_check(const struct rm_settings *settings)
         {"masters_percent_max",          s->masters_percent_max,          1                                  },
         {"live_apps_max",                s->live_apps_max,                1                                  },
         {"hold_after_ms",                s->hold_after_ms,                2                                  },
+        {"preempt_interval_ms",          s->preempt_interval_ms,          1                                  },
+        {"preempt_grace_ms",             s->preempt_grace_ms,             1                                  },
         {"hold_percent",                 s->hold_percent,                 0                                  },
     };
 
@@ -118,6 +122,8 @@ enum status rm_open(const struct rm_settings *settings, uint64_t seed, struct rm
     rm->places_version = 1; /* 0 is what a group has that was never counted */
     rm->room = rm_room_open();
     rm_timer_open(&rm->reserve_timer, rm_reserve_due, NULL);
+    rm_timer_open(&rm->preempt_timer, rm_preempt_look, NULL);
+    rm_timer_open(&rm->warned_timer, rm_preempt_due, NULL);
     rm_queues_open(rm, settings->queues == NULL ? &(struct rm_queue_specs){0} : settings->queues);
     rm->settings.queues = NULL;
     rm_timer_open(&rm->recovery_timer, recovery_over, NULL);
@@ -148,6 +154,7 @@ void rm_close(struct rm *rm)
         list_remove(&allocation->app_link);
         list_remove(&allocation->node_link);
         list_remove(&allocation->granted_link);
+        list_remove(&allocation->warned_link);
         rm_timer_clear(rm, &allocation->timer);
         mem_free(allocation);
     }

@@ -36,6 +36,8 @@
  *         holds nothing.
  *   RM-14 A node is kept for one wish that still wants it, which was overtaken; while any was, the
  *         deadline says when it is looked at again.
+ *   RM-15 A container that is warned has a time at which it is killed or spared, and is in the list
+ *         of those; while there are any, the deadline is not later.
  *
  * STATES (tables in applications.c, attempts.c, allocations.c, nodes.c; drawn in docs/states)
  *
@@ -159,6 +161,7 @@ struct rm;
 
 enum {
     RM_EXIT_ABORTED = -100, /* node lost, never started, released */
+    RM_EXIT_PREEMPTED = -102,
     RM_EXIT_KILLED_BY_RM = -106,
     RM_MASTER_SEQUENCE = 1 /* of a master's container; tasks' are above */
 };
@@ -189,9 +192,11 @@ struct rm_settings {
     uint32_t live_apps_max;               /* 10,000; more are refused with ERR_LIMIT */
     int64_t hold_after_ms;                /* 2,000; room is kept for what waited so long for it */
     uint32_t hold_percent;                /* 10; of the nodes, kept at once; 0: none */
-    const struct rm_queue_specs *queues;  /* read by rm_open only; NULL: root.default alone */
-    struct resource container_max;        /* zero: no limit but the largest node */
-    struct resource master_resource;      /* 512 MiB, 1 vcore; when a submission names none */
+    int64_t preempt_interval_ms; /* 3,000; two looks below the guarantee, and room is made */
+    int64_t preempt_grace_ms;    /* 15,000; from the warning to the kill */
+    const struct rm_queue_specs *queues; /* read by rm_open only; NULL: root.default alone */
+    struct resource container_max;       /* zero: no limit but the largest node */
+    struct resource master_resource;     /* 512 MiB, 1 vcore; when a submission names none */
 };
 
 struct rm_settings rm_settings_default(void);

@@ -621,4 +621,5 @@ void rm_scheduler_run(struct rm *rm)
             break;
         }
     }
+    rm_preempt_watch(rm);
 }

@@ -88,6 +88,9 @@ struct rm_allocation {
     struct list_node node_link;    /* in rm_node.allocations */
     struct list_node app_link;     /* in rm_app.allocations */
     struct list_node granted_link; /* in rm_attempt.granted while GRANTED and not a master */
+    uint64_t number;               /* the how-manieth: the larger, the younger */
+    int64_t preempt_due_ms;        /* warned: killed or spared then; 0: not warned */
+    struct list_node warned_link;  /* in rm.warned */
 };
 
 /* --- room kept for a large wish (reserve.c) -------------------------------------------------- */
@@ -170,6 +173,9 @@ struct rm_attempt {
     struct rm_container_status *completed;
     size_t completed_count;
     size_t completed_capacity;
+    struct rm_preempt_warning *warnings; /* of news */
+    size_t warning_count;
+    size_t warning_capacity;
     uint64_t *lost_node_ids;
     size_t lost_count;
     size_t lost_capacity;
@@ -338,6 +344,10 @@ struct rm {
     struct list overtaken;      /* struct rm_reserve, oldest first */
     size_t reserved_count;      /* nodes that are kept for one of these */
     struct rm_timer reserve_timer;
+    struct list warned; /* struct rm_allocation, the first to be killed first */
+    struct rm_timer warned_timer;
+    struct rm_timer preempt_timer; /* the next look */
+    uint64_t allocation_number;    /* of the last one */
 };
 
 /* timers.c */
@@ -487,6 +497,8 @@ void rm_answer_add_completed(struct rm *rm,
                              int32_t exit_status,
                              struct slice diagnostics,
                              struct resource resource);
+/* The container may be preempted. */
+void rm_answer_add_warning(struct rm *rm, const struct rm_allocation *allocation);
 void rm_answer_add_lost_node(struct rm *rm, struct rm_app *app, uint64_t node_id);
 /* Something to say may have come up. */
 void rm_answer_mark(struct rm *rm, struct rm_app *app);
@@ -561,6 +573,13 @@ void rm_reserve_clear(struct rm *rm, struct rm_reserve *reserve);
 void rm_reserve_review(struct rm *rm, struct rm_app *app);
 /* Keeps nodes for those that were overtaken long ago. */
 void rm_reserve_due(struct rm *rm, void *owner);
+
+/* preempt.c */
+void rm_preempt_watch(struct rm *rm);
+void rm_preempt_look(struct rm *rm, void *owner);
+void rm_preempt_due(struct rm *rm, void *owner);
+/* The container ends or is being killed: whatever it was warned of. */
+void rm_preempt_forget(struct rm_allocation *allocation);
 
 /* nodes.c: the calls of NodeTracker, and ListNodes */
 extern const struct transition_table rm_node_table;

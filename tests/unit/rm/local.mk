@@ -4,6 +4,7 @@ UNIT_TESTS += \
 	tests/unit/rm/test_attempts \
 	tests/unit/rm/test_daemon \
 	tests/unit/rm/test_nodes \
+	tests/unit/rm/test_preempt \
 	tests/unit/rm/test_queues \
 	tests/unit/rm/test_queues_file \
 	tests/unit/rm/test_random \
@@ -29,6 +30,7 @@ tests_unit_rm_test_applications_LDADD = $(RM_UNIT_LIBS)
 tests_unit_rm_test_attempts_LDADD = $(RM_UNIT_LIBS)
 tests_unit_rm_test_daemon_LDADD = $(UNIT_LIBS) $(RM_DAEMON_LIBS)
 tests_unit_rm_test_nodes_LDADD = $(RM_UNIT_LIBS)
+tests_unit_rm_test_preempt_LDADD = $(RM_UNIT_LIBS)
 tests_unit_rm_test_queues_LDADD = $(RM_UNIT_LIBS)
 tests_unit_rm_test_queues_file_LDADD = $(UNIT_LIBS) $(RM_DAEMON_LIBS)
 tests_unit_rm_test_random_LDADD = $(RM_UNIT_LIBS)

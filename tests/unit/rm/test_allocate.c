@@ -231,6 +231,9 @@ static void test_allocate__impossible_asks_are_refused(void)
     ask.resource = resource_of(5, 1);
     master_allocate(&f, &master, &ask, 1);
     CU_ASSERT_EQUAL(fixture_status(&f, master.call), ERR_INVALID);
+    CU_ASSERT_STRING_EQUAL(fixture_answer(&f, master.call)->text,
+                           "an ask for 5120 MiB and 1 vcores is above the largest container, 4096 "
+                           "MiB and 4 vcores");
     ask.resource = resource_of(1, 0);
     master_allocate(&f, &master, &ask, 1);
     CU_ASSERT_EQUAL(fixture_status(&f, master.call), ERR_INVALID);
