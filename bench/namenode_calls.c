@@ -194,7 +194,8 @@ static double delete_tree(struct bench *bench, double *ret_call)
     *ret_call = longest;
     int64_t now_ms = 1;
     while (namenode_deadline_ms(bench->nn) <= now_ms + 1) {
-        struct event tick = {.kind = EVENT_TICK, .now_ms = ++now_ms, .wall_ms = now_ms};
+        now_ms++;
+        struct event tick = {.kind = EVENT_TICK, .now_ms = now_ms, .wall_ms = now_ms};
         actions_reset(&bench->actions);
         begin = cpu();
         namenode_step(bench->nn, &tick, &bench->actions);
