@@ -6,6 +6,7 @@ dfs_libdatanodecore_a_SOURCES = \
 	dfs/datanode/core/internal.h \
 	dfs/datanode/core/replicas.c \
 	dfs/datanode/core/session.c \
+	dfs/datanode/core/scrub.c \
 	dfs/datanode/core/verify.c \
 	dfs/datanode/core/volumes.c \
 	dfs/datanode/core/work.c
@@ -28,6 +29,7 @@ dfs_libdatanodedaemon_a_SOURCES = \
 	dfs/datanode/daemon/store.h \
 	dfs/datanode/daemon/store_internal.h \
 	dfs/datanode/daemon/store_read.c \
+	dfs/datanode/daemon/store_position.c \
 	dfs/datanode/daemon/store_scan.c \
 	dfs/datanode/daemon/watch.c \
 	dfs/datanode/daemon/volumes.c \

@@ -90,6 +90,7 @@ struct disk {
     uint64_t node_id;
     struct map_u64 *blocks[DFS_VOLUMES]; /* id to struct disk_block */
     bool is_failed[DFS_VOLUMES];         /* until the next start */
+    uint64_t positions[DFS_VOLUMES];     /* of the scrubber; 0: none was saved */
     uint64_t cluster_id;
     uint64_t incarnation;
     uint64_t next_transfer;

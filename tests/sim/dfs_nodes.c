@@ -396,6 +396,15 @@ static void datanode_perform(
         world_effect_done(world, process, effect_delay(world, process), tag, effect,
                           is_bad ? why_bad(block) : OK, NULL, 0);
         return;
+    case DATANODE_EFFECT_SAVE_POSITION: {
+        const struct datanode_position *position = data;
+        bool is_saved = !disk->is_failed[position->volume];
+        if (is_saved)
+            disk->positions[position->volume] = position->block_id;
+        world_effect_done(world, process, effect_delay(world, process), tag, effect,
+                          is_saved ? OK : ERR_IO, NULL, 0);
+        return;
+    }
     case DATANODE_EFFECT_SAVE_IDENTITY:
         disk->cluster_id = ((const struct datanode_identity *)data)->cluster_id;
         world_effect_done(world, process, 1, tag, effect, OK, NULL, 0);
@@ -423,7 +432,11 @@ static void blocks_found(struct world *world, struct process *process, uint32_t 
     size_t room = map_u64_count(disk->blocks[volume]) + 1;
     struct dfs_block_info *good = mem_new(room * sizeof *good);
     struct dfs_block_info *corrupt = mem_new(room * sizeof *corrupt);
-    struct datanode_found found = {.volume = volume, .blocks = good, .corrupt = corrupt};
+    struct datanode_found found = {.volume = volume,
+                                   .blocks = good,
+                                   .corrupt = corrupt,
+                                   .has_position = disk->positions[volume] != 0,
+                                   .position = disk->positions[volume]};
     size_t cursor = 0;
     void *value;
     while (map_u64_next(disk->blocks[volume], &cursor, NULL, &value)) {
@@ -497,6 +510,7 @@ void dfs_datanode_restart(struct world *world, struct process *process)
     settings.reserve_bytes = 1;
     settings.scrub_bytes_per_second = 400;
     settings.scrub_pause_ms = 8000;
+    settings.scrub_save_ms = 2000;
     settings.call_timeout_ms = 4000;
     settings.retry_max_ms = 1000;
     settings.space_interval_ms = 2000;

@@ -329,6 +329,9 @@ static void datanode_perform(
         world_effect_done(world, process, world_delay(world), tag, effect,
                           !block || block->is_corrupt ? ERR_CORRUPT : OK, NULL, 0);
         return;
+    case DATANODE_EFFECT_SAVE_POSITION: /* and is forgotten: the next start begins by lot */
+        world_effect_done(world, process, 1, tag, effect, OK, NULL, 0);
+        return;
     case DATANODE_EFFECT_SAVE_IDENTITY:
         disk->cluster_id = ((const struct datanode_identity *)data)->cluster_id;
         world_effect_done(world, process, 1, tag, effect, OK, NULL, 0);

@@ -1,7 +1,7 @@
 /*
  * datanode.c - the door of the datanode's machine: opening, dispatch, deadline, checks.
- * Owns struct datanode as a whole; its parts belong to volumes.c, replicas.c, work.c, session.c and
- * changes.c.
+ * Owns struct datanode as a whole; its parts belong to volumes.c, replicas.c, work.c, scrub.c,
+ * verify.c, session.c and changes.c.
  */
 #include "dfs/datanode/core/datanode.h"
 
@@ -23,6 +23,7 @@ void datanode_settings_default(struct datanode_settings *settings)
         .report_part_blocks = 10000,
         .scrub_bytes_per_second = 8 * MIB,
         .scrub_pause_ms = INT64_C(24) * 60 * 60 * 1000,
+        .scrub_save_ms = INT64_C(5) * 60 * 1000,
         .call_timeout_ms = 10000,
         .retry_min_ms = 100,
         .retry_max_ms = 5000,
@@ -37,7 +38,8 @@ static bool settings_are_sound(const struct datanode_settings *s)
            s->receives_max <= DATANODE_TRANSFERS_MAX && s->report_part_blocks >= 1 &&
            s->report_part_blocks <= LIMIT_BLOCKS_PER_REPORT_PART && s->call_timeout_ms >= 1 &&
            s->retry_min_ms >= 1 && s->retry_max_ms >= s->retry_min_ms && s->scrub_pause_ms >= 0 &&
-           s->space_interval_ms >= 1 && s->reserve_bytes <= INT64_MAX && s->bad_reads_max >= 1 &&
+           s->scrub_save_ms >= 0 && s->space_interval_ms >= 1 && s->reserve_bytes <= INT64_MAX &&
+           s->bad_reads_max >= 1 &&
            (s->volumes == NULL ||
             (s->volumes_count >= 1 && s->volumes_count <= DATANODE_VOLUMES_MAX));
 }
@@ -74,19 +76,12 @@ uint64_t datanode_next_tag(struct datanode *datanode)
     return ++datanode->next_tag;
 }
 
-/* Nothing says when the replicas were last verified, so each start begins somewhere else. */
 static void start(struct datanode *datanode)
 {
     datanode->is_started = true;
     for (uint32_t i = 0; i < datanode->volumes_count; i++)
         datanode->volumes[i].space_due_ms = datanode->now_ms;
-    datanode->scrub_due_ms = datanode->now_ms;
-    if (datanode->scrub_list.count == 0)
-        return;
-    for (uint64_t i = rng_below(&datanode->rng, datanode->scrub_list.count); i > 0; i--) {
-        struct replica *replica = list_pop(&datanode->scrub_list);
-        list_append(&datanode->scrub_list, &replica->in_scrub, replica);
-    }
+    datanode_scrub_start(datanode);
 }
 
 static void step_local(struct datanode *datanode,
@@ -130,6 +125,7 @@ static void stop(struct datanode *datanode, struct actions *actions)
     if (datanode->is_stopping)
         return;
     datanode->is_stopping = true;
+    datanode_scrub_stop(datanode, actions);
     actions_exit(actions, 0);
 }
 
@@ -182,10 +178,13 @@ int64_t datanode_deadline_ms(const struct datanode *datanode)
 
 struct datanode_totals datanode_totals(const struct datanode *datanode)
 {
+    uint64_t good = 0;
+    for (uint32_t i = 0; i < datanode->volumes_count; i++)
+        good += datanode->volumes[i].block_count;
     return (struct datanode_totals){
         .registration = (enum datanode_registration_state)datanode->registration,
         .cluster_id = datanode->cluster_id,
-        .block_count = datanode->scrub_list.count, /* the good ones */
+        .block_count = good,
         .corrupt_count = datanode->corrupt_count,
         .used_bytes = datanode->used_bytes,
         .reserved_bytes = datanode->reserved_bytes,

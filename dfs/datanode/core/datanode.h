@@ -93,6 +93,7 @@ struct datanode_settings {
     uint32_t report_part_blocks;   /* blocks in one part of a full report; default 10,000 */
     uint64_t scrub_bytes_per_second; /* background verification; 0: none; default 8 MiB/s */
     int64_t scrub_pause_ms;          /* a replica is not scrubbed again sooner; default 24 h */
+    int64_t scrub_save_ms;           /* between two writes of a volume's position; default 5 min */
     int64_t call_timeout_ms;         /* one call to the namenode; default 10,000 */
     int64_t retry_min_ms;            /* first back-off; doubles; default 100 */
     int64_t retry_max_ms;            /* default 5,000 */
@@ -119,6 +120,9 @@ enum datanode_effect {
     /* data: datanode_block. Reads and checks every chunk at scrub rate; ERR_CORRUPT when one is
      * bad. */
     DATANODE_EFFECT_SCRUB_BLOCK,
+    /* data: datanode_position. Writes down how far the scrubber has come on the volume; need not be
+     * synced. ERR_IO: the volume has failed; else it is written again later. */
+    DATANODE_EFFECT_SAVE_POSITION,
     /* data: datanode_identity. Writes the VERSION file of every volume, synced. Those that cannot
      * be written are told by VOLUME_FAILED; OK when at least one could be. */
     DATANODE_EFFECT_SAVE_IDENTITY,
@@ -174,6 +178,11 @@ struct datanode_volume {
     struct slice text; /* why it fails */
 };
 
+struct datanode_position {
+    uint32_t volume;
+    uint64_t block_id; /* that was verified last; the next start goes on behind it */
+};
+
 struct datanode_identity {
     uint64_t cluster_id;
 };
@@ -215,6 +224,8 @@ struct datanode_found {
     size_t blocks_count;
     const struct dfs_block_info *corrupt; /* quarantined, now or earlier */
     size_t corrupt_count;
+    bool has_position; /* false: the scrubber begins its pass by lot */
+    uint64_t position; /* as saved last; its block may be gone */
 };
 
 struct datanode_receive {

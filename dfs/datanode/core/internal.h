@@ -31,7 +31,12 @@ struct volume {
     uint64_t block_count; /* good replicas */
     uint32_t bad_reads;
     int64_t space_due_ms;
-    uint64_t space_tag; /* of the measurement that runs; 0: none */
+    uint64_t space_tag;     /* of the measurement that runs; 0: none */
+    struct list scrub_list; /* its good replicas, longest unverified first */
+    uint64_t position;      /* of the scrubber: the block it has verified last */
+    bool is_position_new;   /* it is not on the disk */
+    uint64_t position_tag;  /* it is being written; 0: it is not */
+    int64_t position_due_ms;
     struct dfs_latency_report latency;
 };
 
@@ -53,8 +58,9 @@ struct replica {
     int64_t verified_ms;     /* when its bytes were last seen to be right */
     uint64_t quarantine_tag; /* CORRUPT: its files are being moved; 0: they are not */
     bool is_delete_wanted;   /* CORRUPT: delete when they have been moved */
+    bool is_found;           /* it was here when the datanode was started */
     struct list_node in_replicas;
-    struct list_node in_scrub; /* SEALED and COPYING only */
+    struct list_node in_scrub; /* of its volume; SEALED and COPYING only */
 };
 
 enum change_kind {
@@ -104,6 +110,7 @@ enum effect_use {
     USE_DELETE,
     USE_QUARANTINE,
     USE_SCRUB,
+    USE_SAVE_POSITION,
     USE_VERIFY,
     USE_SAVE_IDENTITY,
     USE_MEASURE,
@@ -128,7 +135,6 @@ struct datanode {
 
     struct map_u64 *replicas; /* block id to struct replica */
     struct list replica_list; /* in the order they came */
-    struct list scrub_list;   /* longest unverified first */
     uint64_t reserved_bytes;
     uint64_t used_bytes;
     uint32_t receives;
@@ -175,6 +181,7 @@ struct datanode {
     uint64_t verify_tag;
     uint64_t scrub_tag;
     int64_t scrub_due_ms;
+    uint32_t scrub_turn; /* the volume that is asked first for something to read */
     uint64_t blocks_scrubbed;
 };
 
@@ -275,7 +282,8 @@ void datanode_quarantine_done(struct datanode *datanode,
 void datanode_replicas_check(const struct datanode *datanode);
 void datanode_replicas_close(struct datanode *datanode);
 
-/* --- work.c: copies, scrubbing, free space ------------------------------------------------------
+/* --- work.c: copies, effects that run, deadlines
+ * ------------------------------------------------------
  */
 void datanode_copy_asked(struct datanode *datanode,
                          struct actions *actions,
@@ -290,6 +298,32 @@ void datanode_work_pump(struct datanode *datanode, struct actions *actions);
 int64_t datanode_work_deadline_ms(const struct datanode *datanode);
 void datanode_work_check(const struct datanode *datanode);
 void datanode_work_close(struct datanode *datanode);
+
+/* --- scrub.c: the scrubber
+ * ------------------------------------------------------------------------
+ */
+/* What was found, in the order of the ids; from arena. */
+const struct dfs_block_info *datanode_scrub_sort(const struct datanode_found *found,
+                                                 struct arena *arena);
+/* The volume's replicas have been listed in that order: turns the list to where the pass goes on.
+ */
+void datanode_scrub_begin(struct datanode *datanode,
+                          struct volume *volume,
+                          const struct datanode_found *found);
+void datanode_scrub_start(struct datanode *datanode);
+/* An orderly stop: has what is new written. */
+void datanode_scrub_stop(struct datanode *datanode, struct actions *actions);
+void datanode_scrub_pump(struct datanode *datanode, struct actions *actions);
+int64_t datanode_scrub_deadline_ms(const struct datanode *datanode);
+void datanode_scrub_done(struct datanode *datanode,
+                         struct actions *actions,
+                         uint64_t block_id,
+                         uint32_t volume,
+                         const struct event *event);
+void datanode_scrub_position_saved(struct datanode *datanode,
+                                   struct actions *actions,
+                                   uint32_t index,
+                                   const struct event *event);
 
 /* --- verify.c: replicas that somebody says are bad -----------------------------------------------
  */

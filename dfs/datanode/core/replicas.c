@@ -1,6 +1,6 @@
 /*
  * replicas.c - which blocks are on this node, and in which state.
- * Owns the replica table, the order of scrubbing and the bytes used and reserved.
+ * Owns the replica table and the bytes used and reserved.
  * Invariants: DN-2 reserved bytes are those of RECEIVING replicas; DN-4 a CORRUPT replica is not in
  * the scrub list; DN-7 used bytes are those of all replicas on disk. States:
  * docs/states/datanode_replica.dot.
@@ -61,7 +61,7 @@ static void on_disk(struct datanode *datanode, struct replica *replica)
 {
     add_used(datanode, replica);
     replica->volume->block_count++;
-    list_append(&datanode->scrub_list, &replica->in_scrub, replica);
+    list_append(&replica->volume->scrub_list, &replica->in_scrub, replica);
 }
 
 /* The scan found it; it counts as unverified until the scrubber has seen it. */
@@ -70,6 +70,7 @@ static void take_found(void *object, void *context)
     const struct datanode_context *c = context;
     struct replica *replica = object;
     replica->verified_ms = INT64_MIN;
+    replica->is_found = true;
     on_disk(c->datanode, replica);
 }
 
@@ -276,11 +277,13 @@ void datanode_replicas_found(struct datanode *datanode,
     CHECK(!datanode->is_started);
     struct volume *volume = datanode_volume_get(datanode, found->volume);
     CHECK(volume->state != VOLUME_FAILED);
+    const struct dfs_block_info *blocks = datanode_scrub_sort(found, actions->arena);
     for (size_t i = 0; i < found->blocks_count; i++) {
-        CHECK(datanode_replica_get(datanode, found->blocks[i].block_id) == NULL);
-        struct replica *replica = replica_new(datanode, found->blocks[i], volume);
+        CHECK(datanode_replica_get(datanode, blocks[i].block_id) == NULL);
+        struct replica *replica = replica_new(datanode, blocks[i], volume);
         CHECK(replica_apply(datanode, actions, replica, REPLICA_FOUND));
     }
+    datanode_scrub_begin(datanode, volume, found);
     for (size_t i = 0; i < found->corrupt_count; i++) {
         /* A good copy that came after the bad one was taken out of service wins. */
         if (datanode_replica_get(datanode, found->corrupt[i].block_id) != NULL)
@@ -526,8 +529,8 @@ void datanode_replicas_check(const struct datanode *datanode)
         }
         if (replica->state == REPLICA_CORRUPT)
             corrupt++;
-        CHECK(list_node_is_listed(&replica->in_scrub) ==
-              datanode_replica_is_good(replica)); /* DN-4 */
+        CHECK(replica->in_scrub.list ==
+              (datanode_replica_is_good(replica) ? &replica->volume->scrub_list : NULL)); /* DN-4 */
         CHECK(replica->quarantine_tag == 0 || replica->state == REPLICA_CORRUPT);
         CHECK(replica->volume->state != VOLUME_FAILED || replica->state == REPLICA_RECEIVING ||
               replica->state == REPLICA_DELETING); /* DN-8 */

@@ -353,6 +353,7 @@ void datanode_volumes_check(const struct datanode *datanode)
         reserved += volume->reserved_bytes;
         failed += volume->state == VOLUME_FAILED;
         CHECK(volume->state != VOLUME_FAILED || volume->block_count == 0); /* DN-8 */
+        CHECK(volume->block_count == volume->scrub_list.count);
     }
     CHECK(used == datanode->used_bytes);         /* DN-7 */
     CHECK(reserved == datanode->reserved_bytes); /* DN-2 */

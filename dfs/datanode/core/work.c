@@ -1,6 +1,6 @@
 /*
- * work.c - what the disks are to do next: copies for repair, scrubbing.
- * Owns the copy jobs, the pending effects and the scrubber's pace.
+ * work.c - what the disks are to do next: copies for repair, and whose turn it is.
+ * Owns the copy jobs and the pending effects.
  * Invariant: DN-3 at most copies_max copies run, at most one of a block: others of it come later.
  */
 #include "dfs/datanode/core/internal.h"
@@ -286,65 +286,6 @@ static void copies_pump(struct datanode *datanode, struct actions *actions)
     }
 }
 
-/* --- scrubbing ---------------------------------------------------------------------------------
- */
-
-static bool scrub_is_wanted(const struct datanode *datanode)
-{
-    return datanode->scrub_tag == 0 && datanode->settings.scrub_bytes_per_second != 0 &&
-           datanode->scrub_list.count != 0;
-}
-
-/* When the replica that has been unverified for longest may be scrubbed. */
-static int64_t scrub_ready_ms(const struct datanode *datanode)
-{
-    const struct replica *oldest = datanode->scrub_list.first->object;
-    int64_t ready_ms = datanode->scrub_due_ms;
-    if (oldest->verified_ms != INT64_MIN &&
-        oldest->verified_ms + datanode->settings.scrub_pause_ms > ready_ms)
-        ready_ms = oldest->verified_ms + datanode->settings.scrub_pause_ms;
-    return ready_ms;
-}
-
-static void scrub_pump(struct datanode *datanode, struct actions *actions)
-{
-    if (!scrub_is_wanted(datanode) || scrub_ready_ms(datanode) > datanode->now_ms)
-        return;
-    const struct replica *oldest = datanode->scrub_list.first->object;
-    struct datanode_block *data = ARENA_NEW(actions->arena, struct datanode_block);
-    data->block = oldest->block;
-    data->volume = oldest->volume->index;
-    datanode->scrub_tag = datanode_ask_effect(datanode, actions, USE_SCRUB, oldest->block.block_id,
-                                              data->volume, DATANODE_EFFECT_SCRUB_BLOCK, data);
-    /* The pace is kept here: the next one begins when the rate has paid for this one. */
-    uint64_t rate = datanode->settings.scrub_bytes_per_second;
-    uint64_t cost_ms =
-        oldest->block.length / rate * 1000 + oldest->block.length % rate * 1000 / rate;
-    datanode->scrub_due_ms = datanode->now_ms + (int64_t)cost_ms + 1;
-}
-
-static void scrub_done(struct datanode *datanode,
-                       struct actions *actions,
-                       uint64_t block_id,
-                       uint32_t volume,
-                       const struct event *event)
-{
-    CHECK(datanode->scrub_tag == event->tag);
-    datanode->scrub_tag = 0;
-    datanode->blocks_scrubbed++;
-    struct replica *replica = datanode_replica_get(datanode, block_id);
-    if (replica == NULL || replica->volume->index != volume || !datanode_replica_is_good(replica))
-        return;
-    if (event->status == ERR_CORRUPT || event->status == ERR_NOT_FOUND || event->status == ERR_IO) {
-        datanode_replica_is_bad(datanode, actions, block_id, volume, event->status == ERR_IO);
-        return;
-    }
-    /* Also after "could not be checked now" (no memory, no descriptor): others come first then. */
-    replica->verified_ms = datanode->now_ms;
-    list_remove(&replica->in_scrub);
-    list_append(&datanode->scrub_list, &replica->in_scrub, replica);
-}
-
 /* --- all of it ---------------------------------------------------------------------------------
  */
 
@@ -372,7 +313,10 @@ void datanode_effect_done(struct datanode *datanode,
         datanode_quarantine_done(datanode, actions, block_id, event);
         break;
     case USE_SCRUB:
-        scrub_done(datanode, actions, block_id, volume, event);
+        datanode_scrub_done(datanode, actions, block_id, volume, event);
+        break;
+    case USE_SAVE_POSITION:
+        datanode_scrub_position_saved(datanode, actions, volume, event);
         break;
     case USE_VERIFY:
         datanode_verify_done(datanode, actions, block_id, volume, event);
@@ -394,15 +338,14 @@ void datanode_work_pump(struct datanode *datanode, struct actions *actions)
     datanode_volumes_pump(datanode, actions);
     copies_pump(datanode, actions);
     datanode_verify_pump(datanode, actions);
-    scrub_pump(datanode, actions);
+    datanode_scrub_pump(datanode, actions);
 }
 
 int64_t datanode_work_deadline_ms(const struct datanode *datanode)
 {
     int64_t deadline_ms = datanode_volumes_deadline_ms(datanode);
-    if (scrub_is_wanted(datanode) && scrub_ready_ms(datanode) < deadline_ms)
-        deadline_ms = scrub_ready_ms(datanode);
-    return deadline_ms;
+    int64_t scrub_ms = datanode_scrub_deadline_ms(datanode);
+    return scrub_ms < deadline_ms ? scrub_ms : deadline_ms;
 }
 
 void datanode_work_check(const struct datanode *datanode)

@@ -240,6 +240,21 @@ static enum status scan_volume(struct node *node,
     return OK;
 }
 
+/* Where the scrubber goes on; without a position it begins its pass anew. */
+static void take_position(struct node *node,
+                          size_t index,
+                          struct store *store,
+                          struct datanode_found *found)
+{
+    struct error error = {0};
+    enum status status = store_position_load(store, &found->position, &error);
+    found->has_position = status == OK;
+    if (status != OK && status != ERR_NOT_FOUND)
+        log_event(node->log, LOG_LEVEL_WARN, "scrub_begins_anew",
+                  log_text("directory", volumes_directory(node->volumes, index)),
+                  log_text("why", error.text));
+}
+
 static void feed_volume(struct node *node,
                         struct datanode *machine,
                         size_t index,
@@ -252,6 +267,7 @@ static void feed_volume(struct node *node,
         .corrupt = volume->scan.corrupt,
         .corrupt_count = volume->scan.corrupt_count,
     };
+    take_position(node, index, volume->store, &found);
     feed(machine, DATANODE_LOCAL_BLOCKS_FOUND, &found);
     log_event(node->log, found.corrupt_count > 0 ? LOG_LEVEL_WARN : LOG_LEVEL_INFO, "scanned",
               log_text("directory", volumes_directory(node->volumes, index)),

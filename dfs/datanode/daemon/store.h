@@ -140,6 +140,17 @@ MUST_USE enum status store_verify(struct store *store,
                                   uint64_t block_id,
                                   struct rate *rate,
                                   struct error *reterr_error);
+/*
+ * The block that the scrubber has verified last: where the next start goes on. Saving replaces it
+ * atomically, but syncs nothing; one thread at a time. Loading: ERR_NOT_FOUND when none was saved,
+ * ERR_CORRUPT when the file is damaged or foreign.
+ */
+MUST_USE enum status store_position_load(struct store *store,
+                                         uint64_t *ret_block_id,
+                                         struct error *reterr_error);
+MUST_USE enum status store_position_save(struct store *store,
+                                         uint64_t block_id,
+                                         struct error *reterr_error);
 /* Moves both files into corrupt/. What is not there is not missed. */
 MUST_USE enum status store_quarantine(struct store *store,
                                       uint64_t block_id,

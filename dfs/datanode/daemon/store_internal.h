@@ -1,5 +1,5 @@
 /*
- * store_internal.h - what store.c, store_read.c and store_scan.c share.
+ * store_internal.h - what store.c and the store_*.c share.
  */
 #ifndef MILLRACE_DFS_DATANODE_DAEMON_STORE_INTERNAL_H
 #define MILLRACE_DFS_DATANODE_DAEMON_STORE_INTERNAL_H

@@ -112,10 +112,15 @@ static enum status find_namenode(struct job *job)
 }
 
 static const char *const job_names[DATANODE_EFFECT_COUNT] = {
-    [DATANODE_EFFECT_COPY_BLOCK] = "copy",       [DATANODE_EFFECT_MERGE_BLOCKS] = "merge",
-    [DATANODE_EFFECT_DELETE_BLOCK] = "delete",   [DATANODE_EFFECT_QUARANTINE_BLOCK] = "quarantine",
-    [DATANODE_EFFECT_SCRUB_BLOCK] = "scrub",     [DATANODE_EFFECT_SAVE_IDENTITY] = "save_identity",
-    [DATANODE_EFFECT_MEASURE_SPACE] = "measure", [DATANODE_EFFECT_FIND_NAMENODE] = "find_namenode",
+    [DATANODE_EFFECT_COPY_BLOCK] = "copy",
+    [DATANODE_EFFECT_MERGE_BLOCKS] = "merge",
+    [DATANODE_EFFECT_DELETE_BLOCK] = "delete",
+    [DATANODE_EFFECT_QUARANTINE_BLOCK] = "quarantine",
+    [DATANODE_EFFECT_SCRUB_BLOCK] = "scrub",
+    [DATANODE_EFFECT_SAVE_IDENTITY] = "save_identity",
+    [DATANODE_EFFECT_MEASURE_SPACE] = "measure",
+    [DATANODE_EFFECT_SAVE_POSITION] = "save_position",
+    [DATANODE_EFFECT_FIND_NAMENODE] = "find_namenode",
 };
 
 /* On a volume that has failed in the meantime nothing is touched any more. */
@@ -136,6 +141,8 @@ static enum status perform_on_block(struct job *job)
     case DATANODE_EFFECT_SCRUB_BLOCK:
         return store_verify(store, block_id, job->is_urgent ? NULL : job->node->scrub_rate,
                             &job->error);
+    case DATANODE_EFFECT_SAVE_POSITION:
+        return store_position_save(store, block_id, &job->error);
     case DATANODE_EFFECT_SAVE_IDENTITY:
     case DATANODE_EFFECT_MEASURE_SPACE:
     case DATANODE_EFFECT_FIND_NAMENODE:
@@ -216,6 +223,12 @@ static void take_block(struct job *job, const struct datanode_block *data)
     job->is_urgent = data->is_urgent;
 }
 
+static void take_position(struct job *job, const struct datanode_position *data)
+{
+    job->volume = data->volume;
+    job->block.block_id = data->block_id;
+}
+
 static void take_volume(struct job *job, const struct datanode_volume *data)
 {
     job->volume = data->volume;
@@ -264,6 +277,8 @@ void node_effect(void *state, struct shell *shell, uint64_t tag, int effect, con
         take_identity(job, data);
     else if (effect == DATANODE_EFFECT_MEASURE_SPACE)
         take_volume(job, data);
+    else if (effect == DATANODE_EFFECT_SAVE_POSITION)
+        take_position(job, data);
     else if (effect != DATANODE_EFFECT_FIND_NAMENODE)
         take_block(job, data);
     workers_post(node->workers, run_job, job);

@@ -78,6 +78,12 @@ static void note_effect(const struct action *action)
         say("save_identity %" PRIu64, identity->cluster_id);
         return;
     }
+    if (action->effect == DATANODE_EFFECT_SAVE_POSITION) {
+        const struct datanode_position *position = action->data;
+        f.position_tag[position->volume] = action->tag;
+        say("position %" PRIu32 " %" PRIu64, position->volume, position->block_id);
+        return;
+    }
     if (action->effect == DATANODE_EFFECT_RETIRE_VOLUME) {
         const struct datanode_volume *volume = action->data;
         say("retire %" PRIu32 ": %.*s", volume->volume, SLICE_ARGS(volume->text));
@@ -185,11 +191,21 @@ void given_found(uint64_t first, uint64_t last)
 
 void given_found_on(uint32_t volume, uint64_t first, uint64_t last)
 {
+    given_found_behind(volume, 0, first, last);
+}
+
+/* In no order, as a scan finds them. */
+void given_found_behind(uint32_t volume, uint64_t position, uint64_t first, uint64_t last)
+{
     struct dfs_block_info blocks[64];
     size_t count = 0;
-    for (uint64_t id = first; id <= last; id++)
+    for (uint64_t id = last; id >= first; id--)
         blocks[count++] = block(id);
-    struct datanode_found found = {.volume = volume, .blocks = blocks, .blocks_count = count};
+    struct datanode_found found = {.volume = volume,
+                                   .blocks = blocks,
+                                   .blocks_count = count,
+                                   .has_position = position != 0,
+                                   .position = position};
     step(
         (struct event){.kind = EVENT_LOCAL, .effect = DATANODE_LOCAL_BLOCKS_FOUND, .data = &found});
 }

@@ -23,6 +23,7 @@ struct datanode_fixture {
     uint64_t tag_of[METHOD_COUNT]; /* the newest call of each method */
     uint64_t effect_tag[DATANODE_EFFECT_COUNT];
     uint64_t measure_tag[DATANODE_VOLUMES_MAX];
+    uint64_t position_tag[DATANODE_VOLUMES_MAX];
     uint32_t answer_volume; /* of the last ANSWER_RECEIVE */
     struct dfs_datanode_heartbeat_request heartbeat;
     struct dfs_block_report_request report; /* the newest; borrowed from arena */
@@ -48,6 +49,7 @@ void when_effect_done(enum datanode_effect effect, enum status status, const voi
 void when_measured(uint64_t free_bytes);
 void when_volume_measured(uint32_t volume, enum status status, uint64_t free_bytes);
 void given_found_on(uint32_t volume, uint64_t first, uint64_t last);
+void given_found_behind(uint32_t volume, uint64_t position, uint64_t first, uint64_t last);
 void when_registered(uint64_t cluster_id, uint64_t session);
 void when_report_taken(void);
 void when_changes_taken(void);

@@ -6,6 +6,10 @@ UNIT_TESTS += tests/unit/dfs/test_datanode_core
 tests_unit_dfs_test_datanode_core_SOURCES = tests/unit/dfs/test_datanode_core.c $(DATANODE_FIXTURE)
 tests_unit_dfs_test_datanode_core_LDADD = $(UNIT_LIBS) $(DATANODE_CORE_LIBS)
 
+UNIT_TESTS += tests/unit/dfs/test_datanode_scrub
+tests_unit_dfs_test_datanode_scrub_SOURCES = tests/unit/dfs/test_datanode_scrub.c $(DATANODE_FIXTURE)
+tests_unit_dfs_test_datanode_scrub_LDADD = $(UNIT_LIBS) $(DATANODE_CORE_LIBS)
+
 UNIT_TESTS += tests/unit/dfs/test_datanode_session
 tests_unit_dfs_test_datanode_session_SOURCES = \
 	tests/unit/dfs/test_datanode_session.c $(DATANODE_FIXTURE)

@@ -348,6 +348,73 @@ static void test_store__damaged_identity_is_refused(void)
     buf_close(&whole);
 }
 
+/* --- the scrubber's position -------------------------------------------------------------------
+ */
+
+static void test_store__position_is_kept(void)
+{
+    uint64_t position = 0;
+    CU_ASSERT_EQUAL(store_position_load(f.store, &position, &f.error), ERR_NOT_FOUND);
+    CU_ASSERT_EQUAL(store_position_save(f.store, 7, &f.error), OK);
+    CU_ASSERT_EQUAL(store_position_save(f.store, block_id, &f.error), OK);
+    reopen();
+    CU_ASSERT_EQUAL(store_position_load(f.store, &position, &f.error), OK);
+    CU_ASSERT_EQUAL(position, block_id);
+}
+
+static void expect_no_position(struct slice text)
+{
+    uint64_t position = 5;
+    CU_ASSERT_EQUAL(file_replace(path_of("SCRUB"), text, 0600, &f.error), OK);
+    CU_ASSERT_EQUAL(store_position_load(f.store, &position, &f.error), ERR_CORRUPT);
+    CU_ASSERT_EQUAL(position, 5);
+}
+
+static void test_store__damaged_position_is_none(void)
+{
+    CU_ASSERT_EQUAL_FATAL(store_position_save(f.store, block_id, &f.error), OK);
+    struct buf whole;
+    buf_open(&whole, 0);
+    CU_ASSERT_EQUAL_FATAL(file_read_whole(path_of("SCRUB"), &whole, &f.error), OK);
+    CU_ASSERT_STRING_EQUAL(buf_string(&whole),
+                           "format=1\nblock_id=12345678000000ab\ncrc32c=c9f0b838\n");
+    for (size_t length = 0; length < whole.length; length++)
+        expect_no_position(slice_make(whole.data, length));
+    for (size_t bit = 0; bit < whole.length * 8; bit++) {
+        whole.data[bit / 8] ^= (uint8_t)(1u << bit % 8);
+        expect_no_position(buf_slice(&whole));
+        whole.data[bit / 8] ^= (uint8_t)(1u << bit % 8);
+    }
+    CU_ASSERT_EQUAL(buf_append_format(&whole, "more=1\n"), OK);
+    expect_no_position(buf_slice(&whole));
+    for (size_t i = 0; i < 10; i++)
+        CU_ASSERT_EQUAL(buf_append_format(&whole, "a text that is no position at all\n"), OK);
+    expect_no_position(buf_slice(&whole));
+    buf_close(&whole);
+    CU_ASSERT_EQUAL(store_position_save(f.store, block_id, &f.error), OK); /* over it */
+}
+
+/* Whichever call fails, once: the old position or the new one, and the next write is good. */
+static void test_store__failed_write_of_the_position_leaves_the_old_one(void)
+{
+    static const enum fault_point points[] = {FAULT_FILE_OPEN, FAULT_FILE_WRITE, FAULT_FILE_RENAME};
+
+    CU_ASSERT_EQUAL_FATAL(store_position_save(f.store, 7, &f.error), OK);
+    for (size_t i = 0; i < UNIT_COUNT(points); i++) {
+        uint64_t position = 0;
+        fault_arm(points[i], 1, 1);
+        CU_ASSERT_NOT_EQUAL(store_position_save(f.store, 8, &f.error), OK);
+        CU_ASSERT_EQUAL(fault_failures(points[i]), 1);
+        fault_disarm_all();
+        CU_ASSERT_EQUAL(store_position_load(f.store, &position, &f.error), OK);
+        CU_ASSERT_EQUAL(position, 7);
+    }
+    uint64_t position = 0;
+    CU_ASSERT_EQUAL(store_position_save(f.store, 8, &f.error), OK);
+    CU_ASSERT_EQUAL(store_position_load(f.store, &position, &f.error), OK);
+    CU_ASSERT_EQUAL(position, 8);
+}
+
 /* --- every call fails --------------------------------------------------------------------------
  */
 
@@ -529,6 +596,10 @@ static const struct unit_test tests[] = {
     TEST(test_store__quarantined_block_is_not_served, "A quarantined block is not served."),
     TEST(test_store__identity_is_kept, "The identity is kept."),
     TEST(test_store__damaged_identity_is_refused, "A damaged identity is refused."),
+    TEST(test_store__position_is_kept, "The scrubber's position is kept."),
+    TEST(test_store__damaged_position_is_none, "A damaged position is none."),
+    TEST(test_store__failed_write_of_the_position_leaves_the_old_one,
+         "A failed write of the position leaves the old one."),
     TEST(test_store__failed_receive_leaves_a_whole_block_or_nothing,
          "A failed receive leaves a whole block or nothing."),
     TEST(test_store__failed_read_is_an_error_and_never_a_wrong_byte,
