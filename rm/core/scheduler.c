@@ -526,6 +526,8 @@ static void serve_ready(struct rm *rm)
         else
             rm_queue_set_ready(rm, app, false);
         settle_masters(rm);
+        if (rm->dirty_nodes.count > 0)
+            return; /* a kept node was opened: it is offered to all first, then they go on */
     }
     /* Whom a limit holds back is looked at again when it gives way. */
     for (;;) {
@@ -546,7 +548,7 @@ static struct resource room_at_most(const struct rm *rm)
     return rm->reserved_count > 0 ? boundless : rm_room_largest(rm->room);
 }
 
-static void serve_relaxed(struct rm *rm, const struct rm_queue *queue)
+static void serve_relaxed(struct rm *rm, struct rm_queue *queue)
 {
     rm->pass++;
     for (;;) {
@@ -559,6 +561,11 @@ static void serve_relaxed(struct rm *rm, const struct rm_queue *queue)
             return;
         if (!serve_app(rm, app, NULL))
             app->passed = rm->pass;
+        if (rm->dirty_nodes.count > 0) { /* as in serve_ready */
+            if (!list_node_is_listed(&queue->relaxed_link))
+                list_append(&rm->relaxed_queues, &queue->relaxed_link, queue);
+            return;
+        }
     }
 }
 

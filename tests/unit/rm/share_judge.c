@@ -336,3 +336,31 @@ void share_judge_rest(struct share_world *world)
         }
     }
 }
+
+void share_judge_taken(struct share_world *world, int app)
+{
+    int queue = world->apps[app].queue;
+    struct resource left = {0};
+    for (int i = 0; i < world->container_count; i++) {
+        if (world->apps[world->containers[i].app].queue == queue && !world->containers[i].is_killed)
+            add(&left, world->containers[i].resource);
+    }
+    if (dominant(left, cluster(world)) < world->queues[queue].share - EPSILON)
+        share_fault(world, "%s is left below its guarantee", world->queues[queue].path);
+}
+
+void share_judge_guarantees(struct share_world *world)
+{
+    double above = 0; /* what those may keep beyond their guarantee that hold more */
+    for (int i = 1; i < world->queue_count; i++) {
+        if (dominant(queue_used(world, i), cluster(world)) > world->queues[i].share)
+            above += world->queues[i].share / 10;
+    }
+    for (int i = 1; i < world->queue_count; i++) {
+        double share = dominant(queue_used(world, i), cluster(world));
+        /* and a container of each, which is not divided */
+        if (share < world->queues[i].share - above - 2.0 / cluster(world).vcores)
+            share_fault(world, "%s has %.3f of the cluster and is guaranteed %.3f",
+                        world->queues[i].path, share, world->queues[i].share);
+    }
+}

@@ -131,6 +131,8 @@ static void tell_queues(const struct share_world *world, struct rm_queue_spec *t
         }
         if (world->bug == SHARE_BUG_MASTERS_WITHOUT_END)
             told[i].masters_percent = 0;
+        if (world->bug == SHARE_BUG_NO_PREEMPTION)
+            told[i].preemption = QUEUE_PREEMPTION_OFF;
         if (world->bug == SHARE_BUG_RUNNING_WITHOUT_END)
             told[i].max_running = 0;
     }
@@ -170,11 +172,34 @@ static void note_container(struct share_world *world, struct container_id id, in
     world->grants++;
 }
 
+/* Taken back: never a master before all others, never below its queue's guarantee. */
+static void note_killed(struct share_world *world, struct container_id id)
+{
+    for (int i = 0; i < world->container_count; i++) {
+        struct share_container *container = &world->containers[i];
+        if (!container_id_equal(container->id, id))
+            continue;
+        container->is_killed = true;
+        if (container->is_master && world->apps[container->app].is_live)
+            share_fault(world, "a master is taken back before all others");
+        if (world->apps[container->app].is_live)
+            share_judge_taken(world, container->app);
+    }
+}
+
 static void sink(void *user, const char *text)
 {
     struct share_world *world = user;
     char id_text[128];
     unsigned long long node;
+    char states[64];
+    if (sscanf(text, "container %127s %63s", id_text, states) == 2 &&
+        strstr(states, "->KILLING") != NULL) {
+        struct container_id id;
+        CHECK(container_id_parse(slice_from_string(id_text), &id));
+        note_killed(world, id);
+        return;
+    }
     if (sscanf(text, "container %127s on node %llu", id_text, &node) == 2) {
         struct container_id id;
         CHECK(container_id_parse(slice_from_string(id_text), &id));
@@ -480,6 +505,10 @@ static void start_world(struct share_world *world)
     settings.master_heartbeat_interval_ms = QUITE_LONG_MS - 1;
     settings.masters_percent_max = 100;
     settings.hold_after_ms = SHARE_HOLD_AFTER_MS;
+    settings.preempt_interval_ms = SHARE_PREEMPT_INTERVAL_MS;
+    settings.preempt_grace_ms = SHARE_PREEMPT_GRACE_MS;
+    if (world->bug == SHARE_BUG_LATE_PREEMPTION)
+        settings.preempt_interval_ms *= 100;
     settings.hold_percent = world->bug == SHARE_BUG_NO_HOLD ? 0 : 10;
     struct error error = {0};
     if (rm_queues_check_specs(&specs, &error) != OK)
@@ -589,5 +618,81 @@ const char *share_run_starvation(uint64_t seed, enum share_bug bug)
             share_fault(&world, "the large container is not served within %lld ms",
                         (long long)bound_ms);
     }
+    return close_world(&world);
+}
+
+/* --- guarantees ------------------------------------------------------------------------------ */
+static void end_killed(struct share_world *world)
+{
+    for (int i = world->container_count - 1; i >= 0; i--) {
+        if (world->containers[i].is_killed)
+            end_container(world, i);
+    }
+}
+
+static void draw_guarantees(struct share_world *world)
+{
+    static const char *const paths[] = {"root.a", "root.b", "root.c"};
+    static const uint32_t percents[][3] = {
+        {30, 30, 40},
+        {20, 20, 60},
+        {50, 25, 25},
+        {15, 70, 15},
+        {33, 33, 34}
+    };
+    int root = add_queue(world, "root", -1);
+    world->queues[root].share = world->queues[root].max_share = 1;
+    const uint32_t *drawn = percents[below(world, sizeof(percents) / sizeof(percents[0]))];
+    for (int i = 0; i < 3; i++) {
+        struct share_queue *queue = &world->queues[add_queue(world, paths[i], root)];
+        queue->spec.has_share = true;
+        queue->spec.share_ppm = drawn[i] * 10000;
+        queue->share = (double)drawn[i] / 100;
+        queue->max_share = 1;
+    }
+}
+
+/* Containers live for ever unless they are taken back: what a queue gets, it gets by that. */
+const char *share_run_guarantees(uint64_t seed, enum share_bug bug)
+{
+    static struct share_world world;
+    open_world(&world, seed, bug);
+    draw_guarantees(&world);
+    start_world(&world);
+    world.node_count = 4;
+    for (int i = 0; i < world.node_count; i++) {
+        world.nodes[i] = (struct share_node){
+            .capacity = {.memory_bytes = 32 * GIB, .vcores = 32},
+              .kept_for = -1
+        };
+        node_comes(&world, i);
+    }
+    for (int i = 0; i < 3; i++) {
+        world.apps[world.app_count] = (struct share_app){
+            .queue = 1 + i,
+            .user = i,
+            .master = {.memory_bytes = GIB / 4, .vcores = 1},
+            .shape = { .memory_bytes = (1 + below(&world,          2)) * GIB / 2, .vcores = 1}
+        };
+        submit(&world);
+        masters_live(&world);
+    }
+    int greedy = (int)below(&world, 3);
+    ask(&world, &world.apps[greedy], 1000);
+    masters_live(&world);
+    for (int i = 0; i < 3; i++) {
+        if (i != greedy)
+            ask(&world, &world.apps[i], 1000);
+    }
+    /* Two looks; then a tenth of the cluster a look, and the last one's grace. */
+    int64_t end_ms = world.now_ms + 12 * SHARE_PREEMPT_INTERVAL_MS + SHARE_PREEMPT_GRACE_MS;
+    while (world.fault[0] == '\0' && world.now_ms < end_ms) {
+        world.now_ms += 10;
+        (void)step(&world, METHOD_COUNT, NULL, "");
+        end_killed(&world);
+        masters_live(&world);
+        share_judge_rest(&world);
+    }
+    share_judge_guarantees(&world);
     return close_world(&world);
 }

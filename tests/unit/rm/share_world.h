@@ -20,6 +20,8 @@ enum {
     SHARE_CONTAINERS_MAX = 1024,
     SHARE_USERS = 3,
     SHARE_HOLD_AFTER_MS = 200,
+    SHARE_PREEMPT_INTERVAL_MS = 300,
+    SHARE_PREEMPT_GRACE_MS = 500,
     SHARE_LIFE_MS = 1000 /* the longest that a container lives in the test of starvation */
 };
 
@@ -39,6 +41,8 @@ enum share_bug {
     SHARE_BUG_ONE_MORE,            /* one container more than was wanted */
     SHARE_BUG_ONE_QUEUE,           /* all applications go to the first leaf */
     SHARE_BUG_NO_HOLD,             /* no room is kept for large containers */
+    SHARE_BUG_NO_PREEMPTION,       /* nothing is taken back */
+    SHARE_BUG_LATE_PREEMPTION,     /* who lacks its guarantee is looked for a hundred times later */
     SHARE_BUG_COUNT
 };
 
@@ -76,6 +80,7 @@ struct share_container {
     int64_t ends_ms;
     bool is_master;
     bool is_known; /* to its master: before, nobody could have started it */
+    bool is_killed;
 };
 
 struct share_node {
@@ -112,6 +117,10 @@ void share_judge_grant(
     struct share_world *world, int app, int node, struct resource resource, bool is_master);
 /* Between steps: nobody who could be served is not. */
 void share_judge_rest(struct share_world *world);
+/* A container of app has been taken back: its queue still has its guarantee. */
+void share_judge_taken(struct share_world *world, int app);
+/* All want everything: each has its guarantee, but for what the dead zone leaves to others. */
+void share_judge_guarantees(struct share_world *world);
 /* The first fault stays. */
 void share_fault(struct share_world *world, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
@@ -120,6 +129,8 @@ struct resource share_node_room(const struct share_world *world, int node);
 
 /* share_world.c: each runs one seed and returns what was wrong first, or NULL. */
 const char *share_run_trace(uint64_t seed, enum share_bug bug, unsigned *ret_grants);
+/* Queues that ask when another has taken everything: do they get their guarantees in time? */
+const char *share_run_guarantees(uint64_t seed, enum share_bug bug);
 /* A large container among many small ones: served in time? */
 const char *share_run_starvation(uint64_t seed, enum share_bug bug);
 
