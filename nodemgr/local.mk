@@ -15,6 +15,7 @@ nodemgr_libnodemgrdaemon_a_SOURCES = \
 	nodemgr/daemon/environment.h \
 	nodemgr/daemon/folders.c \
 	nodemgr/daemon/folders.h \
+	nodemgr/daemon/limits.c \
 	nodemgr/daemon/localize.c \
 	nodemgr/daemon/map_output.c \
 	nodemgr/daemon/nodemgr_daemon.c \

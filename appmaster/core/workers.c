@@ -237,6 +237,14 @@ void appmaster_worker_gone(struct appmaster *am,
     worker_drop(am, worker);
 }
 
+/* YARN's codes below zero are what others did to it; but who has too much memory, logs or processes
+ * is to blame for that. */
+static bool is_own_doing(int32_t exit_status)
+{
+    return exit_status >= 0 || exit_status == -104 || exit_status == -109 || exit_status == -110 ||
+           exit_status == -1000;
+}
+
 void appmaster_worker_completed(struct appmaster *am,
                                 const struct rm_container_status *status,
                                 struct actions *actions)
@@ -244,10 +252,7 @@ void appmaster_worker_completed(struct appmaster *am,
     struct appmaster_worker *worker = appmaster_worker_find(am, &status->container);
     if (!worker)
         return;
-    /* YARN's codes below zero are what others did to it; only -104 (memory) is the task's own
-     * doing. */
-    bool counts =
-        status->exit_status >= 0 || status->exit_status == -104 || status->exit_status == -1000;
+    bool counts = is_own_doing(status->exit_status);
     struct slice why = status->diagnostics;
     if (why.length == 0)
         why = arena_format(actions->arena,

@@ -81,7 +81,8 @@ enum {
     LIMIT_COUNTER_NAME_BYTES = 128,    /* group and name each */
     LIMIT_MAP_OUTPUTS_PER_CALL = 1000, /* rows of one GetMapOutputs answer, about 150 KiB */
     LIMIT_JOB_OBJECT_BYTES = 1024 * 1024 * 1024, /* the user's shared object */
-    LIMIT_UNUSABLE_BYTES = 256, /* why a node gets nothing new to do; longer texts are cut */
+    LIMIT_PROCESSES = 4 * 1024 * 1024, /* of a container, and threads: as many as Linux can have */
+    LIMIT_UNUSABLE_BYTES = 256,        /* why a node gets nothing new to do; longer texts are cut */
     LIMIT_RECORD_BYTES = 64 * 1024 * 1024, /* one key or one value */
 };
 

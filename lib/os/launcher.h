@@ -8,7 +8,9 @@
  *   L-2 every launch that succeeded is followed by exactly one exit notification with its tag, or
  * by lost; L-3 when the process that opened the launcher ends, however it ends, the launcher kills
  *       (SIGKILL) every group it started and every orphan it inherited, reaps them and exits;
- *   L-4 when the launcher itself is killed, the kernel kills the group leaders, and lost is called.
+ *   L-4 when the launcher itself is killed, the kernel kills the group leaders, and lost is called;
+ *   L-5 when a launched process ends or fails to start, what is left in its control groups is
+ *       killed and they are removed before its end is told; with L-3 all are, and their folder.
  * Wire format between the two (private, same build, one socketpair): launcher.c.
  */
 #ifndef MILLRACE_LIB_OS_LAUNCHER_H

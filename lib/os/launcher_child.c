@@ -19,18 +19,34 @@
 #include "lib/base/map.h"
 #include "lib/base/mem.h"
 #include "lib/os/calls.h"
+#include "lib/os/cgroup.h"
+#include "lib/os/clock.h"
 #include "lib/os/launcher_wire.h"
 #include "lib/os/proc.h"
 
 enum {
     READ_BYTES = 64 << 10,
-    CLOSE_FALLBACK_MAX = 65536
+    CLOSE_FALLBACK_MAX = 65536,
+    GROUPS_END_MS = 5000, /* longer than any killed process that can end needs for it */
+    GROUPS_POLL_MS = 10
+};
+
+/* A launched process. */
+struct launched {
+    struct arena *arena; /* owns it */
+    uint64_t tag;
+    int64_t pid;
+    const char *const *group_files; /* NULL: none */
+    struct process_exit exit;       /* once it has ended */
+    int64_t give_up_ms;             /* the same: until when its groups are waited for */
 };
 
 struct launcher_child {
     int socket;
-    int signals;              /* signalfd of SIGCHLD */
-    struct map_u64 *launches; /* leader's pid to its tag, in memory of its own */
+    int signals;                    /* signalfd of SIGCHLD */
+    struct map_u64 *launches;       /* leader's pid to struct launched */
+    struct map_u64 *ending;         /* tag to struct launched that has ended, but not its groups */
+    const char *const *group_files; /* of the first launch that had some: all are in one folder */
     struct buf input;
     struct buf output;
     struct arena *arena;
@@ -53,15 +69,42 @@ static void send_frame(struct launcher_child *child, const struct launcher_frame
     CHECK(launcher_frame_append(&child->output, frame) == OK); /* bounded by what the owner asked */
 }
 
+static const char *const *copy_strings(struct arena *arena, const char *const *strings)
+{
+    size_t count = 0;
+    while (strings[count] != NULL)
+        count++;
+    const char **copies = ARENA_ARRAY(arena, const char *, count + 1);
+    for (size_t i = 0; i < count; i++)
+        copies[i] = (const char *)arena_copy(arena, slice_from_string(strings[i])).data;
+    return copies;
+}
+
+static struct launched *launched_open(const struct launcher_frame *frame, int64_t pid)
+{
+    struct arena *arena = arena_open(0);
+    struct launched *launched = ARENA_NEW(arena, struct launched);
+    launched->arena = arena;
+    launched->tag = frame->tag;
+    launched->pid = pid;
+    if (frame->spec.group_files != NULL)
+        launched->group_files = copy_strings(arena, frame->spec.group_files);
+    return launched;
+}
+
 static void launch(struct launcher_child *child, const struct launcher_frame *frame)
 {
     struct error error = {.status = OK};
     struct launcher_frame answer = {.kind = LAUNCHER_ANSWER, .request = frame->request};
     answer.status = process_spawn(&frame->spec, &answer.pid, &error);
     if (answer.status == OK) {
-        uint64_t *tag = MEM_NEW(uint64_t);
-        *tag = frame->tag;
-        CHECK(map_u64_put(child->launches, (uint64_t)answer.pid, tag) == NULL);
+        struct launched *launched = launched_open(frame, answer.pid);
+        CHECK(map_u64_put(child->launches, (uint64_t)answer.pid, launched) == NULL);
+        if (child->group_files == NULL && launched->group_files != NULL)
+            child->group_files = copy_strings(arena_open(0), launched->group_files);
+    } else if (frame->spec.group_files != NULL) {
+        (void)cgroup_end(
+            frame->spec.group_files); /* what tried to start is reaped: all are empty */
     }
     answer.text = slice_from_string(error.text);
     send_frame(child, &answer);
@@ -124,6 +167,19 @@ static bool send_output(struct launcher_child *child)
     return true;
 }
 
+/* Ends the groups of a process that was reaped and tells its end; false: they are not empty yet. */
+static bool tell_ended(struct launcher_child *child, struct launched *launched)
+{
+    if (launched->group_files != NULL && !cgroup_end(launched->group_files) &&
+        clock_monotonic_ms() < launched->give_up_ms)
+        return false;
+    struct launcher_frame ended = {
+        .kind = LAUNCHER_ENDED, .tag = launched->tag, .pid = launched->pid, .exit = launched->exit};
+    send_frame(child, &ended);
+    arena_close(launched->arena);
+    return true;
+}
+
 /*
  * Reaps who has ended. A leader's group is killed while the leader is still a zombie: until it is
  * reaped its number cannot belong to anybody else.
@@ -135,16 +191,29 @@ static void reap(struct launcher_child *child)
         if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) != 0 || info.si_pid == 0)
             return;
         pid_t pid = info.si_pid;
-        uint64_t *tag = map_u64_remove(child->launches, (uint64_t)pid);
-        if (tag != NULL)
+        struct launched *launched = map_u64_remove(child->launches, (uint64_t)pid);
+        if (launched != NULL)
             status_ignore(process_signal_group(pid, PROCESS_KILL)); /* nobody left in it: fine */
-        struct launcher_frame ended = {.kind = LAUNCHER_ENDED, .pid = pid};
-        CHECK(process_wait(pid, &ended.exit, NULL) == OK);
-        if (tag != NULL) {
-            ended.tag = *tag;
-            send_frame(child, &ended);
-            mem_free(tag);
-        }
+        struct process_exit exit;
+        CHECK(process_wait(pid, &exit, NULL) == OK);
+        if (launched == NULL)
+            continue;
+        launched->exit = exit;
+        launched->give_up_ms = clock_monotonic_ms() + GROUPS_END_MS;
+        if (!tell_ended(child, launched))
+            CHECK(map_u64_put(child->ending, launched->tag, launched) == NULL);
+    }
+}
+
+/* Tries again those whose groups were not empty. */
+static void finish_ending(struct launcher_child *child)
+{
+    size_t cursor = 0;
+    uint64_t tag = 0;
+    void *launched = NULL;
+    while (map_u64_next(child->ending, &cursor, &tag, &launched)) {
+        if (tell_ended(child, launched))
+            (void)map_u64_remove(child->ending, tag);
     }
 }
 
@@ -161,6 +230,18 @@ static void kill_children(void)
     mem_free(rows);
 }
 
+/* Nobody is left in them. */
+static void end_groups(const struct map_u64 *launches)
+{
+    size_t cursor = 0;
+    void *value = NULL;
+    while (map_u64_next(launches, &cursor, NULL, &value)) {
+        const struct launched *launched = value;
+        if (launched->group_files != NULL)
+            (void)cgroup_end(launched->group_files); /* what cannot be removed waits for the next */
+    }
+}
+
 /* L-3: nothing stays behind. Each round kills our children; their orphans become ours, and so on.
  */
 _Noreturn static void end_all(struct launcher_child *child)
@@ -173,8 +254,13 @@ _Noreturn static void end_all(struct launcher_child *child)
         kill_children();
         pid_t reaped = os_waitpid(-1, NULL, 0);
         if (reaped < 0 && errno != EINTR)
-            _exit(0);
+            break;
     }
+    end_groups(child->launches);
+    end_groups(child->ending);
+    for (size_t i = 0; child->group_files != NULL && child->group_files[i] != NULL; i++)
+        cgroup_end_folder(child->group_files[i]);
+    _exit(0);
 }
 
 static int open_signals(void)
@@ -202,6 +288,7 @@ _Noreturn void launcher_run(int socket)
         .socket = socket,
         .signals = open_signals(),
         .launches = map_u64_open(),
+        .ending = map_u64_open(),
         .arena = arena_open(0),
     };
     for (;;) {
@@ -211,7 +298,7 @@ _Noreturn void launcher_run(int socket)
         };
         if (child.output.length > 0)
             polled[0].events |= POLLOUT;
-        if (poll(polled, 2, -1) < 0) {
+        if (poll(polled, 2, map_u64_count(child.ending) > 0 ? GROUPS_POLL_MS : -1) < 0) {
             CHECK(errno == EINTR);
             continue;
         }
@@ -221,6 +308,7 @@ _Noreturn void launcher_run(int socket)
                 continue;
             reap(&child);
         }
+        finish_ending(&child);
         if ((polled[0].revents & (POLLIN | POLLHUP | POLLERR)) != 0 && !serve_owner(&child))
             end_all(&child);
         if (child.output.length > 0 && !send_output(&child))

@@ -55,6 +55,9 @@ static void put_spec(struct writer *writer, const struct process_spec *spec)
     put_text(writer, slice_from_string(spec->stdout_path));
     put_text(writer, slice_from_string(spec->stderr_path));
     put_list(writer, spec->arguments);
+    put_number(writer, spec->group_files != NULL ? 1 : 0);
+    if (spec->group_files != NULL)
+        put_list(writer, spec->group_files);
     put_number(writer, spec->environment != NULL ? 1 : 0);
     if (spec->environment != NULL)
         put_list(writer, spec->environment);
@@ -141,6 +144,8 @@ static void take_spec(struct slice *body, struct arena *arena, struct process_sp
     spec->stdout_path = take_string(body, arena);
     spec->stderr_path = take_string(body, arena);
     spec->arguments = take_list(body, arena);
+    if (take_number(body) != 0)
+        spec->group_files = take_list(body, arena);
     if (take_number(body) != 0)
         spec->environment = take_list(body, arena);
 }

@@ -3,10 +3,15 @@
  * socketpair. Both are one build of one program, so nothing is versioned.
  *
  * A frame is a u32 length (little endian), one byte of kind, and length - 1 bytes of body. Bodies
- * are varints and varint-counted strings (lib/base/varint.h): LAUNCH  request, tag, flags, limits
- * (4 numbers), directory, stdin, stdout, stderr, argument count, arguments, environment count + 1
- * or 0 for none given, environment SIGNAL  request, pid, signal ANSWER  request, status, pid, text
- *   ENDED   tag, pid, by_signal, code
+ * are varints and varint-counted strings (lib/base/varint.h):
+ *
+ *     LAUNCH  request, tag, flags, limits (4 numbers), directory, stdin, stdout, stderr, list of
+ *             arguments, files of control groups and environment, each of both 0 for none, or 1
+ *             and a list; a list is its count and that many strings
+ *     SIGNAL  request, pid, signal
+ *     ANSWER  request, status, pid, text
+ *     ENDED   tag, pid, by_signal, code
+ *
  * An absent string (NULL) is sent as the empty one.
  */
 #ifndef MILLRACE_LIB_OS_LAUNCHER_WIRE_H

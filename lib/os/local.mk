@@ -2,6 +2,8 @@ noinst_LIBRARIES += lib/libos.a
 lib_libos_a_SOURCES = \
 	lib/os/calls.c \
 	lib/os/calls.h \
+	lib/os/cgroup.c \
+	lib/os/cgroup.h \
 	lib/os/clock.c \
 	lib/os/clock.h \
 	lib/os/crash.c \

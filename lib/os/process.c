@@ -38,15 +38,21 @@ enum spawn_step {
     SPAWN_GROUP,
     SPAWN_PARENT,
     SPAWN_LIMITS,
+    SPAWN_CONTROL,
     SPAWN_EXEC,
     SPAWN_STEP_COUNT
 };
 
 static const char *const spawn_step_names[SPAWN_STEP_COUNT] = {
-    [SPAWN_STDIN] = "open its standard input",  [SPAWN_STDOUT] = "open its standard output",
-    [SPAWN_STDERR] = "open its standard error", [SPAWN_DIRECTORY] = "enter its directory",
-    [SPAWN_GROUP] = "make its process group",   [SPAWN_PARENT] = "bind it to its parent",
-    [SPAWN_LIMITS] = "set its limits",          [SPAWN_EXEC] = "execute it",
+    [SPAWN_STDIN] = "open its standard input",
+    [SPAWN_STDOUT] = "open its standard output",
+    [SPAWN_STDERR] = "open its standard error",
+    [SPAWN_DIRECTORY] = "enter its directory",
+    [SPAWN_GROUP] = "make its process group",
+    [SPAWN_PARENT] = "bind it to its parent",
+    [SPAWN_LIMITS] = "set its limits",
+    [SPAWN_CONTROL] = "join its control groups",
+    [SPAWN_EXEC] = "execute it",
 };
 
 struct spawn_failure {
@@ -144,6 +150,18 @@ static void set_limits(const struct spawn_plan *plan)
         set_limit(plan, RLIMIT_FSIZE, limits->file_bytes);
 }
 
+/* "0" is who writes it (cgroups(7)). */
+static void join_groups(const struct spawn_plan *plan)
+{
+    const char *const *files = plan->spec->group_files;
+    for (size_t i = 0; files != NULL && files[i] != NULL; i++) {
+        int descriptor = open(files[i], O_WRONLY | O_CLOEXEC);
+        if (descriptor < 0 || write(descriptor, "0", 1) != 1)
+            fail_child(plan, SPAWN_CONTROL);
+        (void)close(descriptor); /* the write was all */
+    }
+}
+
 /* Lets exec close every descriptor above 2, whoever opened it. */
 static void close_others_at_exec(void)
 {
@@ -167,6 +185,7 @@ _Noreturn static void run_child(const struct spawn_plan *plan)
         if (getppid() != plan->parent) /* it died before prctl could notice */
             _exit(EXIT_NOT_STARTED);
     }
+    join_groups(plan);
     redirect(plan, spec->stdin_path != NULL ? spec->stdin_path : "/dev/null", O_RDONLY,
              STDIN_FILENO, SPAWN_STDIN);
     int append = O_WRONLY | O_CREAT | O_APPEND;

@@ -31,6 +31,8 @@ struct process_spec {
     bool own_group;                 /* leads a new process group, whose id is its pid */
     bool own_session;               /* leads a new session (and group): survives our terminal */
     bool dies_with_parent;          /* gets SIGKILL when the thread that spawned it ends */
+    const char *const *group_files; /* NULL-terminated, of control groups that it joins: cgroup.h;
+                                       NULL: ours */
     struct process_limits limits;
 };
 

@@ -421,15 +421,26 @@ static void exited(struct nodemgr *nodemgr,
     apply(nodemgr, container, NCE_EXITED, actions);
 }
 
-static void over_memory(struct nodemgr *nodemgr,
-                        struct nodemgr_container *container,
-                        const struct nodemgr_over_memory *seen,
-                        struct actions *actions)
+static void over_limit(struct nodemgr *nodemgr,
+                       struct nodemgr_container *container,
+                       const struct nodemgr_over_limit *seen,
+                       struct actions *actions)
 {
-    struct slice text = arena_format(
-        actions->arena, "uses %llu bytes of memory, more than its limit of %llu",
-        (unsigned long long)seen->used_bytes, (unsigned long long)container->resource.memory_bytes);
-    nodemgr_container_kill(nodemgr, container, NODEMGR_EXIT_OVER_MEMORY, text, actions);
+    static const struct {
+        int32_t exit_status;
+        const char *does;
+        const char *of;
+    } rows[NODEMGR_LIMIT_COUNT] = {
+        [NODEMGR_LIMIT_MEMORY] = {NODEMGR_EXIT_OVER_MEMORY,    "uses",        "bytes of memory"      },
+        [NODEMGR_LIMIT_PROCESSES] = {NODEMGR_EXIT_OVER_PROCESSES, "has",         "processes and threads"},
+        [NODEMGR_LIMIT_LOGS] = {NODEMGR_EXIT_OVER_LOGS,      "has written", "bytes of logs"        },
+    };
+
+    CHECK((size_t)seen->limit < NODEMGR_LIMIT_COUNT);
+    struct slice text = arena_format(actions->arena, "%s %llu %s, its limit is %llu",
+                                     rows[seen->limit].does, (unsigned long long)seen->used,
+                                     rows[seen->limit].of, (unsigned long long)seen->used_max);
+    nodemgr_container_kill(nodemgr, container, rows[seen->limit].exit_status, text, actions);
 }
 
 void nodemgr_container_local(struct nodemgr *nodemgr,
@@ -441,11 +452,11 @@ void nodemgr_container_local(struct nodemgr *nodemgr,
         struct nodemgr_container *container = nodemgr_container_find(nodemgr, &seen->container);
         if (container && container->state != NC_COMPLETED)
             exited(nodemgr, container, seen, actions);
-    } else if (event->effect == NODEMGR_OVER_MEMORY) {
-        const struct nodemgr_over_memory *seen = event->data;
+    } else if (event->effect == NODEMGR_OVER_LIMIT) {
+        const struct nodemgr_over_limit *seen = event->data;
         struct nodemgr_container *container = nodemgr_container_find(nodemgr, &seen->container);
         if (container && container->process_id != 0)
-            over_memory(nodemgr, container, seen, actions);
+            over_limit(nodemgr, container, seen, actions);
     }
 }
 

@@ -114,9 +114,9 @@ struct nodemgr_forget {
 
 /* What the shell sees by itself (EVENT_LOCAL). */
 enum nodemgr_local {
-    NODEMGR_EXITED,      /* struct nodemgr_exited */
-    NODEMGR_OVER_MEMORY, /* struct nodemgr_over_memory */
-    NODEMGR_USABLE,      /* struct nodemgr_usable; until the first the node is well */
+    NODEMGR_EXITED,     /* struct nodemgr_exited */
+    NODEMGR_OVER_LIMIT, /* struct nodemgr_over_limit */
+    NODEMGR_USABLE,     /* struct nodemgr_usable; until the first the node is well */
     NODEMGR_LOCAL_COUNT
 };
 
@@ -127,9 +127,20 @@ struct nodemgr_exited {
     struct slice stderr_tail; /* last lines, UTF-8 */
 };
 
-struct nodemgr_over_memory {
+/* What a container may not have without end. */
+enum nodemgr_limit {
+    NODEMGR_LIMIT_MEMORY,    /* bytes; exit status -104 */
+    NODEMGR_LIMIT_PROCESSES, /* processes and threads; -110 */
+    NODEMGR_LIMIT_LOGS,      /* bytes in its folder of logs; -109 */
+    NODEMGR_LIMIT_COUNT
+};
+
+/* The container is stopped. */
+struct nodemgr_over_limit {
     struct container_id container;
-    uint64_t used_bytes;
+    enum nodemgr_limit limit;
+    uint64_t used;
+    uint64_t used_max;
 };
 
 /* Told to the resource manager, which sends nothing new; what runs goes on. */

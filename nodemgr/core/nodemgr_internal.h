@@ -70,13 +70,15 @@ enum nodemgr_registration_event {
 
 #undef NODEMGR_ENUM
 
-/* YARN's exit codes of containers that did not end by themselves. */
+/* YARN's exit codes of containers that did not end by themselves, but for the last. */
 enum {
     NODEMGR_EXIT_INVALID = -1000, /* never started */
     NODEMGR_EXIT_ABORTED = -100,
     NODEMGR_EXIT_OVER_MEMORY = -104,
     NODEMGR_EXIT_BY_MASTER = -105,
     NODEMGR_EXIT_BY_RM = -106,
+    NODEMGR_EXIT_OVER_LOGS = -109,
+    NODEMGR_EXIT_OVER_PROCESSES = -110, /* ours: YARN counts no processes */
 };
 
 enum {

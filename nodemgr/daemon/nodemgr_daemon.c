@@ -23,31 +23,46 @@ MACHINE_DOOR(nodemgr);
 
 static const struct setting nodemgr_settings_rows[] = {
     {"nodemgr.memory",            SETTING_BYTES,  "0",
-     "Memory that containers may hold together; 0: 80 % of the host's.",                                                                                                         0, 0            },
+     "Memory that containers may hold together; 0: 80 % of the host's.",                                                                                                         0, 0              },
     {"nodemgr.vcores",            SETTING_U64,    "0",
      "Virtual cores that containers may hold together; 0: as many as the host has processors.",                                                                                  0,
-     LIMIT_VCORES                                                                                                                                                                                },
+     LIMIT_VCORES                                                                                                                                                                                  },
     {"nodemgr.term_grace_ms",     SETTING_MS,     "250ms",
-     "Time between SIGTERM and SIGKILL when a container is stopped.",                                                                                                            1, LIMIT_WAIT_MS},
+     "Time between SIGTERM and SIGKILL when a container is stopped.",                                                                                                            1, LIMIT_WAIT_MS  },
     {"nodemgr.memory_check_ms",   SETTING_MS,     "1s",
-     "How often the memory of containers is measured; 0: never.",                                                                                                                0, LIMIT_WAIT_MS},
+     "How often memory, processes and logs of containers are measured; 0: never.",                                                                                               0,
+     LIMIT_WAIT_MS                                                                                                                                                                                 },
+    {"nodemgr.limits",            SETTING_STRING, "auto",
+     "What limits the processes of a container: cgroup2, cgroup1, polling, or auto, the first of "
+     "these that is to be had.",                                                                                                                                                 0, 0              },
+    {"nodemgr.processes_max",     SETTING_U64,    "1024",
+     "Processes and threads that a container may have; 0: no limit.",                                                                                                            0, LIMIT_PROCESSES},
+    {"nodemgr.log_bytes_max",     SETTING_BYTES,  "1g",
+     "Bytes of logs that a container may write; 0: no limit.",                                                                                                                   0, 0              },
     {"nodemgr.reserve",           SETTING_BYTES,  "64m",
-     "With less room than this on the disks of its folders the node gets nothing new to do.",                                                                                    0, 0            },
+     "With less room than this on the disks of its folders the node gets nothing new to do.",                                                                                    0, 0              },
     {"nodemgr.disk_check_ms",     SETTING_MS,     "1s",                                        "How often the room on these disks is looked at.",
-     1,                                                                                                                                                                             LIMIT_WAIT_MS},
+     1,                                                                                                                                                                             LIMIT_WAIT_MS  },
+    {"nodemgr.disk_write_ms",     SETTING_MS,     "2m",
+     "How often it is tried whether these disks can be written.",                                                                                                                1, INT64_MAX      },
+    {"nodemgr.disk_full_percent", SETTING_U64,    "90",
+     "With these disks fuller than this the node gets nothing new to do; 100: only nodemgr.reserve "
+     "counts.",                                                                                                                                                                  1, 100            },
+    {"nodemgr.disk_well_percent", SETTING_U64,    "85",
+     "Not fuller than this, a node that got nothing new to do gets it again.",                                                                                                   1, 100            },
     {"nodemgr.log_apps",          SETTING_U64,    "1000",                                      "Finished applications whose logs are kept.",                                     0,
-     1000 * 1000                                                                                                                                                                                 },
+     1000 * 1000                                                                                                                                                                                   },
     {"nodemgr.log_age_ms",        SETTING_MS,     "168h",                                      "How long logs of finished applications are kept.",
-     0,                                                                                                                                                                             0            },
-    {"nodemgr.http_threads",      SETTING_U64,    "4",                                         "Threads that serve map outputs and logs.",                                       1, 256          },
+     0,                                                                                                                                                                             0              },
+    {"nodemgr.http_threads",      SETTING_U64,    "4",                                         "Threads that serve map outputs and logs.",                                       1, 256            },
     {"nodemgr.token_lifetime_ms", SETTING_MS,     "168h",                                      "How long a container may act for its user.",
-     1000,                                                                                                                                                                          INT64_MAX    },
+     1000,                                                                                                                                                                          INT64_MAX      },
     {"nodemgr.programs",          SETTING_STRING, "",
-     "Folder of mr-task and mr-appmaster; empty: beside this program.",                                                                                                          0, 0            },
+     "Folder of mr-task and mr-appmaster; empty: beside this program.",                                                                                                          0, 0              },
     {"nodemgr.fd_path",           SETTING_STRING, "",
-     "Socket on which this host's datanode hands out descriptors, told to containers.",                                                                                          0, 0            },
+     "Socket on which this host's datanode hands out descriptors, told to containers.",                                                                                          0, 0              },
     {"nodemgr.keep_environment",  SETTING_STRING,
-     "TZ LD_LIBRARY_PATH ASAN_OPTIONS UBSAN_OPTIONS TSAN_OPTIONS LSAN_OPTIONS MILLRACE_CHECK", "Names of variables, separated by spaces, that containers get from this daemon.", 0, 0            },
+     "TZ LD_LIBRARY_PATH ASAN_OPTIONS UBSAN_OPTIONS TSAN_OPTIONS LSAN_OPTIONS MILLRACE_CHECK", "Names of variables, separated by spaces, that containers get from this daemon.", 0, 0              },
 };
 
 static const char *const services[] = {"NodeManager", NULL};
@@ -203,6 +218,7 @@ static void close_state(void *state)
     struct nodemgr_daemon *self = state;
     stop_serving(self);
     nodemgr_processes_close(&self->processes);
+    nodemgr_limits_close(&self->limits);
     nodemgr_disk_close(&self->disk);
     nodemgr_fetches_close(&self->fetches);
     token_secret_close(&self->secret);
@@ -218,9 +234,13 @@ static void read_settings(struct nodemgr_daemon *self)
     self->kept_environment = settings_string(settings, "nodemgr.keep_environment");
     self->fd_path = settings_string(settings, "nodemgr.fd_path");
     self->token_lifetime_ms = settings_ms(settings, "nodemgr.token_lifetime_ms");
-    self->memory_check_ms = settings_ms(settings, "nodemgr.memory_check_ms");
-    self->disk_reserve_bytes = settings_bytes(settings, "nodemgr.reserve");
     self->disk_check_ms = settings_ms(settings, "nodemgr.disk_check_ms");
+    self->disk_write_ms = settings_ms(settings, "nodemgr.disk_write_ms");
+    self->disk_limits = (struct nodemgr_disk_limits){
+        .reserve_bytes = settings_bytes(settings, "nodemgr.reserve"),
+        .full_percent = settings_u64(settings, "nodemgr.disk_full_percent"),
+        .well_percent = settings_u64(settings, "nodemgr.disk_well_percent"),
+    };
     self->log_apps_max = settings_u64(settings, "nodemgr.log_apps");
     self->log_age_ms = settings_ms(settings, "nodemgr.log_age_ms");
 }
@@ -289,6 +309,7 @@ static enum status open_state(struct daemon *daemon,
     self->daemon = daemon;
     self->arena = arena_open(0);
     nodemgr_processes_open(&self->processes);
+    nodemgr_limits_open(&self->limits);
     nodemgr_disk_open(&self->disk);
     nodemgr_fetches_open(&self->fetches);
     self->secret = *daemon_secret(daemon);
@@ -298,6 +319,8 @@ static enum status open_state(struct daemon *daemon,
     if (status == OK)
         status =
             nodemgr_folders_recover(&self->folders, self->arena, &apps, &apps_count, reterr_error);
+    if (status == OK)
+        status = nodemgr_limits_choose(self, capacity_of(self).vcores, reterr_error);
     if (status == OK)
         status = workers_open("signaller", 1, &self->signaller, reterr_error);
     if (status == OK)
@@ -319,6 +342,8 @@ static enum status open_state(struct daemon *daemon,
 static enum status start(void *state, struct error *reterr_error)
 {
     enum status status = nodemgr_processes_start(state, reterr_error);
+    if (status == OK)
+        status = nodemgr_limits_start(state, reterr_error);
     return status == OK ? nodemgr_disk_start(state, reterr_error) : status;
 }
 
@@ -327,7 +352,7 @@ static void stop(void *state)
     struct nodemgr_daemon *self = state;
     stop_serving(self);
     nodemgr_fetches_stop(&self->fetches);
-    nodemgr_processes_stop(&self->processes);
+    nodemgr_limits_stop(&self->limits);
     nodemgr_disk_stop(&self->disk);
 }
 

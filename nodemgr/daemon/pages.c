@@ -300,6 +300,9 @@ void nodemgr_pages_metrics(void *state, struct metrics_page *page)
     const struct nodemgr_daemon *self = state;
     struct arena *arena = arena_open(0);
     void *message = NULL;
+    metrics_family(page, "millrace_nodemgr_limits", METRICS_GAUGE,
+                   "What limits the processes of containers: 1.");
+    metrics_sample(page, "by", slice_from_string(nodemgr_limits_name(&self->limits)), 1);
     enum status status = shell_ask(daemon_shell(self->daemon), METHOD_NODE_MANAGER_LIST_CONTAINERS,
                                    &ask, slice_from_string("millrace"), slice_make(NULL, 0),
                                    clock_monotonic_ms() + ASK_MS, arena, &message, NULL);

@@ -1,5 +1,5 @@
 /*
- * processes.c - the processes of containers: launch, signal, exit, memory.
+ * processes.c - the processes of containers: launch, signal, exit.
  * Owns struct nodemgr_processes. A process is in the table from before its launch until its exit is
  * told to the core; the exit is told only after the launch was, whichever came first.
  */
@@ -13,12 +13,10 @@
 #include "lib/model/ids.h"
 #include "lib/model/message.h"
 #include "lib/model/text.h"
-#include "lib/os/clock.h"
 #include "lib/os/directory.h"
 #include "lib/os/file.h"
 #include "lib/os/launcher.h"
 #include "lib/os/thread.h"
-#include "lib/os/usage.h"
 #include "nodemgr/daemon/environment.h"
 #include "nodemgr/daemon/nodemgr_daemon.h"
 
@@ -177,7 +175,14 @@ static enum status launch_process(struct launch_job *job,
         .stdout_path = path_join(job->arena, facts.log_directory, "stdout"),
         .stderr_path = path_join(job->arena, facts.log_directory, "stderr"),
     };
-    return launcher_launch(daemon_launcher(self->daemon), number, &spec, ret_pid, reterr_error);
+    status = nodemgr_limits_make(self, container, job->launch.resource, job->arena,
+                                 &spec.group_files, reterr_error);
+    if (status != OK)
+        return status;
+    status = launcher_launch(daemon_launcher(self->daemon), number, &spec, ret_pid, reterr_error);
+    if (status != OK && spec.group_files != NULL)
+        (void)cgroup_end(spec.group_files); /* nobody is in them, and they may be gone */
+    return status;
 }
 
 /* The launch is told; if the process has ended meanwhile, that is told, too. */
@@ -265,90 +270,11 @@ void nodemgr_signal_post(struct nodemgr_daemon *self, const struct nodemgr_signa
     workers_post(self->signaller, signal_run, job);
 }
 
-/* --- memory ----------------------------------------------------------------------------------- */
-/* What the watcher looks at in one round, copied so that the lock is not held meanwhile. */
-struct watched {
-    int64_t *pids;
-    struct nodemgr_over_memory *containers;
-    uint64_t *limits;
-    struct usage *usages;
-    size_t count;
-};
-
-static struct watched watched_collect(const struct nodemgr_processes *processes,
-                                      struct arena *arena)
-{
-    size_t room = map_u64_count(processes->by_launch) + 1;
-    struct watched watched = {
-        .pids = ARENA_ARRAY(arena, int64_t, room),
-        .containers = ARENA_ARRAY(arena, struct nodemgr_over_memory, room),
-        .limits = ARENA_ARRAY(arena, uint64_t, room),
-        .usages = ARENA_ARRAY(arena, struct usage, room),
-    };
-    size_t cursor = 0;
-    void *value;
-    while (map_u64_next(processes->by_launch, &cursor, NULL, &value)) {
-        const struct nodemgr_process *process = value;
-        if (!process->is_told || process->has_ended || process->memory_bytes_max == 0)
-            continue;
-        watched.pids[watched.count] = process->pid;
-        watched.containers[watched.count].container = process->container;
-        watched.limits[watched.count++] = process->memory_bytes_max;
-    }
-    return watched;
-}
-
-static void watched_judge(struct nodemgr_daemon *self, struct watched *watched)
-{
-    struct error error = {.status = OK};
-    if (watched->count == 0)
-        return;
-    if (usage_of_trees(watched->pids, watched->count, watched->usages, &error) != OK) {
-        log_event(daemon_log(self->daemon), LOG_LEVEL_WARN, "memory_unknown",
-                  log_text("error", error.text));
-        return;
-    }
-    for (size_t i = 0; i < watched->count; i++) {
-        if (watched->usages[i].resident_bytes <= watched->limits[i])
-            continue;
-        struct nodemgr_over_memory *over = MEM_NEW(struct nodemgr_over_memory);
-        *over = watched->containers[i];
-        over->used_bytes = watched->usages[i].resident_bytes;
-        log_event(daemon_log(self->daemon), LOG_LEVEL_WARN, "container_over_memory",
-                  log_text("container", container_id_text(over->container).text),
-                  log_unsigned("used_bytes", over->used_bytes),
-                  log_unsigned("limit_bytes", watched->limits[i]));
-        shell_local(daemon_shell(self->daemon), NODEMGR_OVER_MEMORY, over, mem_free);
-    }
-}
-
-static void watch_memory(void *argument)
-{
-    struct nodemgr_daemon *self = argument;
-    struct nodemgr_processes *processes = &self->processes;
-    struct arena *arena = arena_open(0);
-    mutex_lock(processes->mutex);
-    int64_t next_ms = clock_monotonic_ms() + self->memory_check_ms;
-    while (!processes->is_stopping) {
-        if (condition_wait_until(processes->changed, processes->mutex, next_ms))
-            continue; /* woken for another reason */
-        struct watched watched = watched_collect(processes, arena);
-        mutex_unlock(processes->mutex);
-        watched_judge(self, &watched);
-        arena_reset(arena);
-        mutex_lock(processes->mutex);
-        next_ms = clock_monotonic_ms() + self->memory_check_ms;
-    }
-    mutex_unlock(processes->mutex);
-    arena_close(arena);
-}
-
 /* --- life ------------------------------------------------------------------------------------- */
 void nodemgr_processes_open(struct nodemgr_processes *processes)
 {
     *processes = (struct nodemgr_processes){
         .mutex = mutex_open(),
-        .changed = condition_open(),
         .by_launch = map_u64_open(),
     };
 }
@@ -356,20 +282,30 @@ void nodemgr_processes_open(struct nodemgr_processes *processes)
 enum status nodemgr_processes_start(struct nodemgr_daemon *self, struct error *reterr_error)
 {
     struct launcher_host host = nodemgr_processes_host(self);
-    enum status status = daemon_start_launcher(self->daemon, &host, reterr_error);
-    if (status == OK && self->memory_check_ms > 0)
-        status = thread_open("memory", watch_memory, self, &self->processes.watcher, reterr_error);
-    return status;
+    return daemon_start_launcher(self->daemon, &host, reterr_error);
 }
 
-void nodemgr_processes_stop(struct nodemgr_processes *processes)
+size_t nodemgr_processes_list(const struct nodemgr_processes *processes,
+                              struct arena *arena,
+                              struct nodemgr_running **ret_running)
 {
     mutex_lock(processes->mutex);
-    processes->is_stopping = true;
-    condition_broadcast(processes->changed);
+    struct nodemgr_running *running =
+        ARENA_ARRAY(arena, struct nodemgr_running, map_u64_count(processes->by_launch) + 1);
+    size_t count = 0;
+    size_t cursor = 0;
+    void *value;
+    while (map_u64_next(processes->by_launch, &cursor, NULL, &value)) {
+        const struct nodemgr_process *process = value;
+        if (process->is_told && !process->has_ended)
+            running[count++] =
+                (struct nodemgr_running){.container = process->container,
+                                         .pid = process->pid,
+                                         .memory_bytes_max = process->memory_bytes_max};
+    }
     mutex_unlock(processes->mutex);
-    thread_join(processes->watcher);
-    processes->watcher = NULL;
+    *ret_running = running;
+    return count;
 }
 
 void nodemgr_processes_close(struct nodemgr_processes *processes)
@@ -379,6 +315,5 @@ void nodemgr_processes_close(struct nodemgr_processes *processes)
     while (map_u64_next(processes->by_launch, &cursor, NULL, &process))
         mem_free(process); /* the launcher ended it without us */
     map_u64_close(processes->by_launch);
-    condition_close(processes->changed);
     mutex_close(processes->mutex);
 }

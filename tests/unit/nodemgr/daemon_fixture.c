@@ -50,6 +50,7 @@ static struct rm_side {
     struct rm_container_status ends[ENDS_MAX];
     size_t ends_count;
     bool has_unregistered;
+    struct slice unusable; /* as the newest heartbeat says */
 } rm_side;
 
 static const char *const rm_services[] = {"NodeTracker", NULL};
@@ -86,6 +87,7 @@ static void take_heartbeat(struct service_request *request)
         return;
     }
     rm_side.beaten = beat->session;
+    rm_side.unusable = arena_copy(rm_side.arena, beat->unusable);
     answer_held();
     note_ends(beat->completed, beat->completed_count);
     size_t kept = 0;
@@ -227,6 +229,12 @@ void given_daemon(void)
                                "-D",
                                "nodemgr.memory_check_ms=50",
                                "-D",
+                               "nodemgr.processes_max=64",
+                               "-D",
+                               "nodemgr.log_bytes_max=1m",
+                               "-D",
+                               f.limits != NULL ? f.limits : "nodemgr.limits=auto",
+                               "-D",
                                "log.file=log",
                                NULL};
     struct process_spec spec = {.arguments = arguments};
@@ -361,6 +369,22 @@ struct rm_container_status expect_completed(uint64_t sequence)
         }
         wait_change(deadline_ms);
     }
+}
+
+void expect_unusable(const char *why)
+{
+    int64_t deadline_ms = clock_monotonic_ms() + WAIT_MS;
+    mutex_lock(rm_side.mutex);
+    for (;;) {
+        bool is_so = why == NULL ? rm_side.unusable.length == 0
+                                 : rm_side.unusable.length > 0 &&
+                                       strstr((const char *)rm_side.unusable.data, why) != NULL;
+        if (is_so)
+            break;
+        answer_held(); /* the next one may say more */
+        wait_change(deadline_ms);
+    }
+    mutex_unlock(rm_side.mutex);
 }
 
 bool has_unregistered(void)

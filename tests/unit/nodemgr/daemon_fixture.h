@@ -21,6 +21,7 @@ struct daemon_fixture {
     struct arena *arena;
     const char *root;                     /* a temporary folder */
     const char *directory;                /* the node manager's, in it */
+    const char *limits;                   /* the setting nodemgr.limits; NULL: automatic */
     int64_t pid;                          /* of the node manager, 0: none */
     struct rm_register_node_request node; /* the newest registration */
 };
@@ -56,6 +57,9 @@ struct rm_launch_spec shell_launch(const char *script);
 /* Waits until the node manager has told the container's end. */
 struct rm_container_status expect_completed(uint64_t sequence);
 bool has_unregistered(void);
+/* Waits until a heartbeat says that the node is unusable for a reason with why in it; NULL: that it
+ * is well. */
+void expect_unusable(const char *why);
 /* Waits until the file, below the node manager's folder, holds a whole line; returns it. */
 struct slice expect_line(const char *path);
 /* Waits until no process has this id. */

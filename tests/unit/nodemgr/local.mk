@@ -21,6 +21,9 @@ tests_unit_nodemgr_test_nodemgr_folders_LDADD = $(UNIT_LIBS) $(NODEMGR_FOLDER_LI
 UNIT_TESTS += tests/unit/nodemgr/test_nodemgr_environment
 tests_unit_nodemgr_test_nodemgr_environment_LDADD = $(UNIT_LIBS) $(NODEMGR_FOLDER_LIBS)
 
+UNIT_TESTS += tests/unit/nodemgr/test_nodemgr_disk
+tests_unit_nodemgr_test_nodemgr_disk_LDADD = $(UNIT_LIBS) $(NODEMGR_DAEMON_LIBS)
+
 UNIT_TESTS += tests/unit/nodemgr/test_nodemgr_daemon
 tests_unit_nodemgr_test_nodemgr_daemon_SOURCES = \
 	tests/unit/nodemgr/daemon_fixture.c \

@@ -102,20 +102,62 @@ static void test_nodemgr__stop_terminates_then_kills(void)
     CU_ASSERT_TRUE(slice_equal_string(f.diagnostics, "a twin was faster"));
 }
 
+static void when_over_limit(uint64_t sequence,
+                            enum nodemgr_limit limit,
+                            uint64_t used,
+                            uint64_t used_max)
+{
+    struct nodemgr_over_limit seen = {
+        .container = container(sequence), .limit = limit, .used = used, .used_max = used_max};
+    step((struct event){.kind = EVENT_LOCAL, .effect = NODEMGR_OVER_LIMIT, .data = &seen});
+}
+
 static void test_nodemgr__first_cause_of_a_kill_is_kept(void)
 {
     given_registered();
     given_running(2);
-    struct nodemgr_over_memory seen = {.container = container(2), .used_bytes = 3000000000};
-    step((struct event){.kind = EVENT_LOCAL, .effect = NODEMGR_OVER_MEMORY, .data = &seen});
+    when_over_limit(2, NODEMGR_LIMIT_MEMORY, 3000000000, GIB);
     when_stop_asked(2, "alice");
     buf_clear(&f.text);
     when_exited(2, 0, 15, "");
     EXPECT("nm 7 container 1.2 KILLING->COMPLETED\n"
            "clean 2\n"
            "call ContainersCompleted 2:-104\n");
-    CU_ASSERT_TRUE(slice_equal_string(
-        f.diagnostics, "uses 3000000000 bytes of memory, more than its limit of 1073741824"));
+    CU_ASSERT_TRUE(slice_equal_string(f.diagnostics,
+                                      "uses 3000000000 bytes of memory, its limit is 1073741824"));
+}
+
+static void expect_stopped_over(enum nodemgr_limit limit, const char *end, const char *why)
+{
+    given_registered();
+    given_running(2);
+    when_over_limit(2, limit, 2001, 2000);
+    EXPECT("nm 7 container 1.2 RUNNING->KILLING\n"
+           "term 102\n");
+    when_over_limit(2, NODEMGR_LIMIT_MEMORY, 3000000000, GIB); /* the second cause is not told */
+    when_exited(2, 0, 15, "");
+    EXPECT(end);
+    CU_ASSERT_TRUE(slice_equal_string(f.diagnostics, why));
+    when_over_limit(2, limit, 2001, 2000); /* it is over */
+    EXPECT("");
+}
+
+static void test_nodemgr__too_many_processes_stop_a_container(void)
+{
+    expect_stopped_over(NODEMGR_LIMIT_PROCESSES,
+                        "nm 7 container 1.2 KILLING->COMPLETED\n"
+                        "clean 2\n"
+                        "call ContainersCompleted 2:-110\n",
+                        "has 2001 processes and threads, its limit is 2000");
+}
+
+static void test_nodemgr__too_long_logs_stop_a_container(void)
+{
+    expect_stopped_over(NODEMGR_LIMIT_LOGS,
+                        "nm 7 container 1.2 KILLING->COMPLETED\n"
+                        "clean 2\n"
+                        "call ContainersCompleted 2:-109\n",
+                        "has written 2001 bytes of logs, its limit is 2000");
 }
 
 static void test_nodemgr__stop_while_fetching_never_starts_it(void)
@@ -364,51 +406,55 @@ static void test_nodemgr__tables_are_sound(void)
 
 static const struct unit_test tests[] = {
     {"test_nodemgr__granted_container_runs_and_ends",
-     "A granted container is prepared, runs, ends and is reported.",                                            test_nodemgr__granted_container_runs_and_ends             },
+     "A granted container is prepared, runs, ends and is reported.",                                             test_nodemgr__granted_container_runs_and_ends             },
     {"test_nodemgr__failed_fetch_answers_the_master",
-     "A failed fetch answers every call that waits for the start.",                                             test_nodemgr__failed_fetch_answers_the_master             },
+     "A failed fetch answers every call that waits for the start.",                                              test_nodemgr__failed_fetch_answers_the_master             },
     {"test_nodemgr__failed_launch_answers_the_master",             "A failed launch answers the master.",
-     test_nodemgr__failed_launch_answers_the_master                                                                                                                       },
+     test_nodemgr__failed_launch_answers_the_master                                                                                                                        },
     {"test_nodemgr__failure_carries_the_last_lines_of_stderr",
-     "A failed container's report has the last lines of its stderr, made UTF-8.",                               test_nodemgr__failure_carries_the_last_lines_of_stderr    },
+     "A failed container's report has the last lines of its stderr, made UTF-8.",                                test_nodemgr__failure_carries_the_last_lines_of_stderr    },
     {"test_nodemgr__signal_is_shown_as_a_shell_does",
-     "A container that a signal ended has exit status 128 + signal.",                                           test_nodemgr__signal_is_shown_as_a_shell_does             },
+     "A container that a signal ended has exit status 128 + signal.",                                            test_nodemgr__signal_is_shown_as_a_shell_does             },
     {"test_nodemgr__stop_terminates_then_kills",
-     "A stopped container gets SIGTERM and, after the grace, SIGKILL.",                                         test_nodemgr__stop_terminates_then_kills                  },
+     "A stopped container gets SIGTERM and, after the grace, SIGKILL.",                                          test_nodemgr__stop_terminates_then_kills                  },
+    {"test_nodemgr__too_many_processes_stop_a_container",
+     "A container with too many processes is stopped.",                                                          test_nodemgr__too_many_processes_stop_a_container         },
+    {"test_nodemgr__too_long_logs_stop_a_container",               "A container with too long logs is stopped.",
+     test_nodemgr__too_long_logs_stop_a_container                                                                                                                          },
     {"test_nodemgr__first_cause_of_a_kill_is_kept",
-     "A container that is killed twice is reported with the first cause.",                                      test_nodemgr__first_cause_of_a_kill_is_kept               },
+     "A container that is killed twice is reported with the first cause.",                                       test_nodemgr__first_cause_of_a_kill_is_kept               },
     {"test_nodemgr__stop_while_fetching_never_starts_it",
-     "A container that is stopped while its files are fetched never starts.",                                   test_nodemgr__stop_while_fetching_never_starts_it         },
+     "A container that is stopped while its files are fetched never starts.",                                    test_nodemgr__stop_while_fetching_never_starts_it         },
     {"test_nodemgr__stop_while_launching_kills_at_once",
-     "A container that is stopped while it is launched is killed at once.",                                     test_nodemgr__stop_while_launching_kills_at_once          },
+     "A container that is stopped while it is launched is killed at once.",                                      test_nodemgr__stop_while_launching_kills_at_once          },
     {"test_nodemgr__stop_of_nothing_is_done_already",
-     "Stopping a container that is not here succeeds.",                                                         test_nodemgr__stop_of_nothing_is_done_already             },
+     "Stopping a container that is not here succeeds.",                                                          test_nodemgr__stop_of_nothing_is_done_already             },
     {"test_nodemgr__stranger_cannot_stop_a_container",
-     "A user cannot stop another user's container.",                                                            test_nodemgr__stranger_cannot_stop_a_container            },
+     "A user cannot stop another user's container.",                                                             test_nodemgr__stranger_cannot_stop_a_container            },
     {"test_nodemgr__bad_token_starts_nothing",
-     "Nothing starts without the resource manager's token.",                                                    test_nodemgr__bad_token_starts_nothing                    },
+     "Nothing starts without the resource manager's token.",                                                     test_nodemgr__bad_token_starts_nothing                    },
     {"test_nodemgr__stolen_token_starts_nothing",                  "Nothing starts with another user's token.",
-     test_nodemgr__stolen_token_starts_nothing                                                                                                                            },
+     test_nodemgr__stolen_token_starts_nothing                                                                                                                             },
     {"test_nodemgr__repeated_start_has_one_process",
-     "A repeated start is answered and starts nothing.",                                                        test_nodemgr__repeated_start_has_one_process              },
+     "A repeated start is answered and starts nothing.",                                                         test_nodemgr__repeated_start_has_one_process              },
     {"test_nodemgr__container_that_ran_is_not_started_again",
-     "A container that ran is not started again.",                                                              test_nodemgr__container_that_ran_is_not_started_again     },
+     "A container that ran is not started again.",                                                               test_nodemgr__container_that_ran_is_not_started_again     },
     {"test_nodemgr__node_never_holds_more_than_it_has",
-     "A full node refuses a container until another has ended.",                                                test_nodemgr__node_never_holds_more_than_it_has           },
+     "A full node refuses a container until another has ended.",                                                 test_nodemgr__node_never_holds_more_than_it_has           },
     {"test_nodemgr__nothing_starts_before_the_first_registration",
-     "Nothing starts before the first registration.",                                                           test_nodemgr__nothing_starts_before_the_first_registration},
+     "Nothing starts before the first registration.",                                                            test_nodemgr__nothing_starts_before_the_first_registration},
     {"test_nodemgr__container_given_up_meanwhile_is_refused",
-     "A container given up while the node was away is refused.",                                                test_nodemgr__container_given_up_meanwhile_is_refused     },
+     "A container given up while the node was away is refused.",                                                 test_nodemgr__container_given_up_meanwhile_is_refused     },
     {"test_nodemgr__grant_of_an_earlier_epoch_is_stale",
-     "A grant from before a restart of the resource manager is stale.",                                         test_nodemgr__grant_of_an_earlier_epoch_is_stale          },
+     "A grant from before a restart of the resource manager is stale.",                                          test_nodemgr__grant_of_an_earlier_epoch_is_stale          },
     {"test_nodemgr__malformed_launch_is_refused",
-     "Every kind of malformed launch is refused, and says why.",                                                test_nodemgr__malformed_launch_is_refused                 },
+     "Every kind of malformed launch is refused, and says why.",                                                 test_nodemgr__malformed_launch_is_refused                 },
     {"test_nodemgr__everybody_lists_his_own_containers",
-     "Users list their own containers, daemons all.",                                                           test_nodemgr__everybody_lists_his_own_containers          },
+     "Users list their own containers, daemons all.",                                                            test_nodemgr__everybody_lists_his_own_containers          },
     {"test_nodemgr__foreign_method_is_refused",                    "A method of another service is refused.",
-     test_nodemgr__foreign_method_is_refused                                                                                                                              },
+     test_nodemgr__foreign_method_is_refused                                                                                                                               },
     {"test_nodemgr__tables_are_sound",                             "The state tables are sound.",
-     test_nodemgr__tables_are_sound                                                                                                                                       },
+     test_nodemgr__tables_are_sound                                                                                                                                        },
 };
 
 int main(int argc, char **argv)

@@ -10,6 +10,7 @@
 #include "lib/net/net.h"
 #include "lib/os/directory.h"
 #include "lib/os/file.h"
+#include "lib/os/process.h"
 #include "mr/core/run.h"
 
 static int64_t number_of(struct slice line)
@@ -117,6 +118,76 @@ static void test_daemon__container_over_its_memory_is_killed(void)
     when_launch_commanded(1, 32 * MIB,
                           "x=$(head -c 100000000 /dev/zero | tr '\\0' x); exec sleep 1000");
     CU_ASSERT_EQUAL(expect_completed(1).exit_status, -104);
+    CU_ASSERT_EQUAL(when_daemon_ends(false), 0);
+}
+
+/* The subshell may be refused a process and give up; who waits is the container. */
+static const char too_many_script[] =
+    "(i=0; while [ $i -lt 100 ]; do sleep 1000 & i=$((i + 1)); done; wait); exec sleep 1000";
+
+static void test_daemon__container_with_too_many_processes_is_killed(void)
+{
+    given_daemon();
+    when_launch_commanded(1, 512 * MIB, too_many_script);
+    struct rm_container_status end = expect_completed(1);
+    CU_ASSERT_EQUAL(end.exit_status, -110);
+    CU_ASSERT_PTR_NOT_NULL(strstr((const char *)end.diagnostics.data, "its limit is 64"));
+    CU_ASSERT_EQUAL(when_daemon_ends(false), 0);
+}
+
+static void test_daemon__processes_are_counted_without_control_groups(void)
+{
+    f.limits = "nodemgr.limits=polling";
+    given_daemon();
+    when_launch_commanded(1, 512 * MIB, too_many_script);
+    CU_ASSERT_EQUAL(expect_completed(1).exit_status, -110);
+    CU_ASSERT_EQUAL(when_daemon_ends(false), 0);
+}
+
+static void test_daemon__container_that_floods_its_log_is_killed(void)
+{
+    given_daemon();
+    when_launch_commanded(1, 64 * MIB, "exec yes");
+    CU_ASSERT_EQUAL(expect_completed(1).exit_status, -109);
+    CU_ASSERT_EQUAL(when_daemon_ends(false), 0);
+}
+
+static void test_daemon__unknown_kind_of_limits_is_refused(void)
+{
+    const char *arguments[] = {"/proc/self/exe",
+                               DAEMON_ARGUMENT,
+                               "--cluster",
+                               f.root,
+                               "--dir",
+                               f.directory,
+                               "-D",
+                               "nodemgr.limits=hope",
+                               "-D",
+                               "log.file=log",
+                               NULL};
+    struct process_spec spec = {.arguments = arguments,
+                                .stderr_path = path_join(f.arena, f.root, "err")};
+    struct process_exit exit = {.code = -1};
+    struct buf said;
+    int64_t pid = 0;
+    CU_ASSERT_EQUAL_FATAL(process_spawn(&spec, &pid, NULL), OK);
+    CU_ASSERT_EQUAL(process_wait(pid, &exit, NULL), OK);
+    CU_ASSERT_EQUAL(process_exit_code(exit), 2);
+    buf_open(&said, 0);
+    CU_ASSERT_EQUAL(file_read_whole(spec.stderr_path, &said, NULL), OK);
+    CU_ASSERT_PTR_NOT_NULL(strstr(buf_string(&said), "auto, cgroup2, cgroup1 or polling"));
+    buf_close(&said);
+}
+
+static void test_daemon__disk_that_cannot_be_written_gets_nothing_new(void)
+{
+    /* A folder in the place of the file: who may do everything cannot write it either. */
+    CU_ASSERT_EQUAL_FATAL(
+        directory_make_all(path_join(f.arena, f.directory, "apps/write-test"), 0755, NULL), OK);
+    given_daemon();
+    expect_unusable("cannot be written");
+    CU_ASSERT_EQUAL(directory_remove(path_join(f.arena, f.directory, "apps/write-test"), NULL), OK);
+    expect_unusable(NULL);
     CU_ASSERT_EQUAL(when_daemon_ends(false), 0);
 }
 
@@ -297,33 +368,43 @@ static void test_daemon__map_outputs_are_served_by_partition(void)
 
 static const struct unit_test tests[] = {
     {"test_daemon__registers_what_it_has",
-     "A node manager registers with its capacity and says good-bye.",                                   test_daemon__registers_what_it_has                     },
+     "A node manager registers with its capacity and says good-bye.",                                     test_daemon__registers_what_it_has                       },
     {"test_daemon__commanded_container_runs_in_its_own_world",
-     "A commanded container runs in its folder and environment, and its end is told.",                  test_daemon__commanded_container_runs_in_its_own_world },
+     "A commanded container runs in its folder and environment, and its end is told.",                    test_daemon__commanded_container_runs_in_its_own_world   },
     {"test_daemon__granted_container_is_started_and_stopped",
-     "A granted container is started once, and stopped by its owner only.",                             test_daemon__granted_container_is_started_and_stopped  },
+     "A granted container is started once, and stopped by its owner only.",                               test_daemon__granted_container_is_started_and_stopped    },
     {"test_daemon__grant_is_for_one_container_and_user",
-     "A grant starts its own container for its own user.",                                              test_daemon__grant_is_for_one_container_and_user       },
-    {"test_daemon__program_that_is_not_there_is_told",          "A program that is not there is told.",
-     test_daemon__program_that_is_not_there_is_told                                                                                                            },
+     "A grant starts its own container for its own user.",                                                test_daemon__grant_is_for_one_container_and_user         },
+    {"test_daemon__program_that_is_not_there_is_told",            "A program that is not there is told.",
+     test_daemon__program_that_is_not_there_is_told                                                                                                                },
     {"test_daemon__resource_without_a_filesystem_is_told",
-     "A resource that cannot be fetched is told.",                                                      test_daemon__resource_without_a_filesystem_is_told     },
+     "A resource that cannot be fetched is told.",                                                        test_daemon__resource_without_a_filesystem_is_told       },
     {"test_daemon__container_over_its_memory_is_killed",
-     "A container that uses more memory than granted is killed.",                                       test_daemon__container_over_its_memory_is_killed       },
+     "A container that uses more memory than granted is killed.",                                         test_daemon__container_over_its_memory_is_killed         },
+    {"test_daemon__container_with_too_many_processes_is_killed",
+     "A container with too many processes is killed.",                                                    test_daemon__container_with_too_many_processes_is_killed },
+    {"test_daemon__processes_are_counted_without_control_groups",
+     "Processes are counted where there are no control groups.",                                          test_daemon__processes_are_counted_without_control_groups},
+    {"test_daemon__container_that_floods_its_log_is_killed",
+     "A container that floods its log is killed.",                                                        test_daemon__container_that_floods_its_log_is_killed     },
+    {"test_daemon__unknown_kind_of_limits_is_refused",
+     "A kind of limits that is not known is refused at the start.",                                       test_daemon__unknown_kind_of_limits_is_refused           },
+    {"test_daemon__disk_that_cannot_be_written_gets_nothing_new",
+     "A disk that cannot be written is told, and that it can be again.",                                  test_daemon__disk_that_cannot_be_written_gets_nothing_new},
     {"test_daemon__deaf_container_is_killed_with_its_children",
-     "A container that ignores SIGTERM is killed with its children.",                                   test_daemon__deaf_container_is_killed_with_its_children},
+     "A container that ignores SIGTERM is killed with its children.",                                     test_daemon__deaf_container_is_killed_with_its_children  },
     {"test_daemon__nothing_outlives_a_killed_daemon",
-     "No process outlives a node manager that was killed.",                                             test_daemon__nothing_outlives_a_killed_daemon          },
-    {"test_daemon__stop_ends_all_containers",                   "A stop ends all containers.",
-     test_daemon__stop_ends_all_containers                                                                                                                     },
+     "No process outlives a node manager that was killed.",                                               test_daemon__nothing_outlives_a_killed_daemon            },
+    {"test_daemon__stop_ends_all_containers",                     "A stop ends all containers.",
+     test_daemon__stop_ends_all_containers                                                                                                                         },
     {"test_daemon__restart_keeps_identity_and_applications",
-     "A restarted node manager is the same node and still has its applications.",                       test_daemon__restart_keeps_identity_and_applications   },
+     "A restarted node manager is the same node and still has its applications.",                         test_daemon__restart_keeps_identity_and_applications     },
     {"test_daemon__logs_are_served_to_their_owner",
-     "Logs are served to their owner and to daemons, and no other file is.",                            test_daemon__logs_are_served_to_their_owner            },
-    {"test_daemon__containers_are_listed",                      "Containers are listed.",
-     test_daemon__containers_are_listed                                                                                                                        },
+     "Logs are served to their owner and to daemons, and no other file is.",                              test_daemon__logs_are_served_to_their_owner              },
+    {"test_daemon__containers_are_listed",                        "Containers are listed.",
+     test_daemon__containers_are_listed                                                                                                                            },
     {"test_daemon__map_outputs_are_served_by_partition",
-     "Map outputs are served by partition to their owner.",                                             test_daemon__map_outputs_are_served_by_partition       },
+     "Map outputs are served by partition to their owner.",                                               test_daemon__map_outputs_are_served_by_partition         },
 };
 
 int main(int argc, char **argv)

@@ -325,6 +325,17 @@ static void end_process(uint64_t app, uint64_t sequence)
     step((struct event){.kind = EVENT_LOCAL, .effect = NODEMGR_EXITED, .data = &seen});
 }
 
+static void pass_limit(uint64_t app, uint64_t sequence)
+{
+    struct nodemgr_over_limit seen = {
+        .container = container_of(app, sequence),
+        .limit = (enum nodemgr_limit)rng_below(&m.rng, NODEMGR_LIMIT_COUNT),
+        .used = 2,
+        .used_max = 1};
+    /* Also of one that has ended meanwhile: who looks is not who hears of ends. */
+    step((struct event){.kind = EVENT_LOCAL, .effect = NODEMGR_OVER_LIMIT, .data = &seen});
+}
+
 /* --- what happens at random ------------------------------------------------------------------- */
 static void ask_start(uint64_t app, uint64_t sequence)
 {
@@ -398,7 +409,10 @@ static void anything_happens(void)
             finish_effect(rng_below(&m.rng, m.effects_count));
         break;
     case 4:
-        end_process(app, sequence);
+        if (chance(10))
+            pass_limit(app, sequence);
+        else
+            end_process(app, sequence);
         break;
     case 5:
         ask_start(app, sequence);

@@ -1,4 +1,5 @@
 UNIT_TESTS += \
+	tests/unit/os/test_cgroup \
 	tests/unit/os/test_crash \
 	tests/unit/os/test_directory \
 	tests/unit/os/test_drill \
@@ -8,6 +9,7 @@ UNIT_TESTS += \
 	tests/unit/os/test_process \
 	tests/unit/os/test_process_handle
 
+tests_unit_os_test_cgroup_LDADD = $(UNIT_LIBS) $(OS_LIBS)
 tests_unit_os_test_crash_LDADD = $(UNIT_LIBS) $(OS_LIBS)
 tests_unit_os_test_directory_LDADD = $(UNIT_LIBS) $(OS_LIBS)
 tests_unit_os_test_drill_LDADD = $(UNIT_LIBS) $(OS_LIBS)
