@@ -107,6 +107,7 @@ enum status appmaster_open(const struct appmaster_settings *settings,
     set_default(&own->retry_max_ms, 2000);
     set_default(&own->give_up_ms, 600000);
     set_default(&own->call_timeout_ms, 10000);
+    set_default(&own->journal_after_ms, 200);
     if (own->worker_failures_max == 0)
         own->worker_failures_max = 8;
     am->rng = rng_seed(seed);
@@ -116,6 +117,7 @@ enum status appmaster_open(const struct appmaster_settings *settings,
     am->workers_by_id = map_open();
     am->call_backoff_ms = own->retry_min_ms;
     am->rm_backoff_ms = own->retry_min_ms;
+    am->journal_backoff_ms = own->retry_min_ms;
     am->call_first_ms = INT64_MAX;
     *ret_appmaster = am;
     return OK;
@@ -172,6 +174,10 @@ void appmaster_step(struct appmaster *am, const struct event *event, struct acti
     case EVENT_START:
         am->call_at_ms = event->now_ms;
         am->rm_at_ms = event->now_ms;
+        am->begun_ms = event->now_ms;
+        am->journal_at_ms = event->now_ms; /* to be read, and at the first attempt to be written */
+        if (am->settings.app_attempt == 1)
+            am->journal_at_ms += am->settings.journal_after_ms;
         CHECK(appmaster_job_apply(am, JE_START, ret_actions));
         break;
     case EVENT_REQUEST:
@@ -184,7 +190,10 @@ void appmaster_step(struct appmaster *am, const struct event *event, struct acti
         response(am, event, ret_actions);
         break;
     case EVENT_EFFECT_DONE:
-        appmaster_finish_response(am, event, ret_actions);
+        if (event->tag == APPMASTER_TAG_JOURNAL)
+            appmaster_journal_answered(am, event, ret_actions);
+        else
+            appmaster_finish_response(am, event, ret_actions);
         break;
     case EVENT_STOP:
         /* Not the job's end: the resource manager starts another attempt if it wants one. */
@@ -200,6 +209,7 @@ void appmaster_step(struct appmaster *am, const struct event *event, struct acti
     appmaster_setup_advance(am, ret_actions);
     appmaster_umbilical_advance(am, ret_actions);
     appmaster_commit_advance(am, ret_actions);
+    appmaster_journal_advance(am, ret_actions);
     appmaster_workers_advance(am, ret_actions);
     appmaster_allocation_advance(am, ret_actions);
     appmaster_jobs_advance(am, ret_actions);
@@ -217,6 +227,7 @@ int64_t appmaster_deadline_ms(const struct appmaster *am)
     int64_t deadline = appmaster_workers_deadline_ms(am);
     deadline = sooner(deadline, appmaster_umbilical_deadline_ms(am));
     deadline = sooner(deadline, appmaster_allocation_deadline_ms(am));
+    deadline = sooner(deadline, appmaster_journal_deadline_ms(am));
     bool wants_namenode = am->job == JOB_SETUP || am->job == JOB_COMMITTING || am->is_finishing;
     if (wants_namenode && !am->call_out && am->call_at_ms > am->now_ms)
         deadline = sooner(deadline, am->call_at_ms);
@@ -279,6 +290,9 @@ void appmaster_check(const struct appmaster *am)
         CHECK((worker->state == WORKER_BUSY) == (worker->attempt != NULL)); /* AM-3 */
         CHECK(worker->ask_call == 0 || worker->state == WORKER_IDLE);
     }
+    CHECK(am->log_durable <= am->log_sent && am->log_sent <= am->log_count); /* AM-8 */
+    for (size_t i = 0; i < am->log_count; i++)
+        CHECK(am->log[i].attempt->is_durable == (i < am->log_durable) || am->log[i].is_lost);
     if (am->job == JOB_COMMITTING && am->reduces_count > 0)
         CHECK(am->reduces_done == am->reduces_count); /* AM-4 */
 }

@@ -12,7 +12,8 @@
  *   AM-4 the output is published only in COMMITTING, with every task SUCCEEDED;
  *   AM-5 no task has failed more than attempts_max times while the job goes on;
  *   AM-6 the newest row of a map in the table of outputs is lost exactly when the map is not
- * SUCCEEDED; AM-7 at most one Allocate that is not overtaken is outstanding.
+ * SUCCEEDED; AM-7 at most one Allocate that is not overtaken is outstanding;
+ *   AM-8 a success is durable only when a batch that holds it was written, in order.
  *
  * States: docs/states/appmaster_job.dot, appmaster_task.dot, appmaster_attempt.dot,
  * appmaster_worker.dot. An attempt is made when a process asks for work ("late binding"), so that a
@@ -51,13 +52,20 @@ struct appmaster_settings {
     int64_t retry_max_ms;       /* default 2000 */
     int64_t give_up_ms;         /* namenode silent for so long: the job fails; default 600000 */
     int64_t call_timeout_ms;    /* default 10000 */
+    int64_t journal_after_ms;   /* a job younger than this writes no journal, and between two writes
+                                   passes so long or a hundredth of the job's age; default 200 */
     uint32_t
         worker_failures_max; /* containers in a row that died before asking for work; default 8 */
 };
 
 enum appmaster_effect {
-    APPMASTER_WRITE_HISTORY, /* struct am_job_history: write to settings.history_path; answer:
-                                status */
+    APPMASTER_WRITE_HISTORY,  /* struct am_job_history: write to settings.history_path; answer:
+                                 status */
+    APPMASTER_APPEND_JOURNAL, /* struct am_master_journal: append to this attempt's journal, all or
+                                 nothing; answer: status. After a failure it may be there all the
+                                 same */
+    APPMASTER_READ_JOURNAL, /* no data; answer: struct am_master_journal of all earlier attempts' in
+                               order, or the status */
     APPMASTER_EFFECT_COUNT
 };
 

@@ -24,12 +24,14 @@
 #define APPMASTER_TASK_EVENTS(X)                                                                   \
  X(TE_ASSIGNED, "ASSIGNED")                                                                        \
  X(TE_DONE, "DONE")                                                                                \
+ X(TE_RECOVERED, "RECOVERED")                                                                      \
  X(TE_ATTEMPT_ENDED, "ATTEMPT_ENDED")                                                              \
  X(TE_OUTPUT_LOST, "OUTPUT_LOST")
 
 #define APPMASTER_ATTEMPT_EVENTS(X)                                                                \
  X(AE_ASSIGNED, "ASSIGNED")                                                                        \
  X(AE_DONE, "DONE")                                                                                \
+ X(AE_RECOVERED, "RECOVERED")                                                                      \
  X(AE_FAILED, "FAILED")                                                                            \
  X(AE_KILLED, "KILLED")                                                                            \
  X(AE_LOST, "LOST")
@@ -86,6 +88,8 @@ enum {
     APPMASTER_REDUCE_PRIORITY = 20,
     APPMASTER_ATTEMPTS_MAX = 4,
     APPMASTER_DIAGNOSTICS_BYTES = 4096,
+    /* Attempts of master attempt n are numbered from (n - 1) * this, as Hadoop does. */
+    APPMASTER_ATTEMPT_NUMBERS = 1000,
 };
 
 struct appmaster_task;
@@ -111,6 +115,8 @@ struct appmaster_attempt {
     struct slice output_path;        /* reduces that SUCCEEDED, and maps of a job without reduces */
     uint64_t output_file_id;
     uint64_t output_length;
+    bool is_durable;   /* its success is in the journal */
+    bool is_recovered; /* it succeeded under an earlier master */
 };
 
 struct appmaster_task {
@@ -160,12 +166,19 @@ struct appmaster_output_row {
     bool is_lost;
 };
 
+/* What the journal is to say, in order. */
+struct appmaster_log_entry {
+    struct appmaster_attempt *attempt;
+    bool is_lost;
+};
+
 enum appmaster_plan_step {
     PLAN_FENCE,
-    PLAN_OUTPUT, /* must not exist */
-    PLAN_STATUS, /* of input plan_input */
-    PLAN_LIST,   /* of a directory */
-    PLAN_BLOCKS, /* of file plan_file */
+    PLAN_OUTPUT,  /* must not exist */
+    PLAN_JOURNAL, /* of earlier masters; not at the first attempt */
+    PLAN_STATUS,  /* of input plan_input */
+    PLAN_LIST,    /* of a directory */
+    PLAN_BLOCKS,  /* of file plan_file */
     PLAN_DONE
 };
 
@@ -222,6 +235,20 @@ struct appmaster {
     size_t held_jobs_count;
     size_t held_jobs_capacity;
 
+    /* journal.c */
+    struct appmaster_log_entry *log;
+    size_t log_count;
+    size_t log_capacity;
+    size_t log_durable;    /* entries before it are written */
+    size_t log_sent;       /* ... or in the batch that is out */
+    size_t splits_durable; /* the same of the plan, in maps */
+    size_t splits_sent;
+    bool journal_out; /* an append or the reading */
+    int64_t journal_at_ms;
+    int64_t journal_backoff_ms;
+    int64_t begun_ms;
+    const struct am_master_journal *recovered; /* in arena; until the plan is made */
+
     /* allocation.c */
     bool is_registered;
     bool register_out;
@@ -247,6 +274,7 @@ enum {
     APPMASTER_TAG_REGISTER,
     APPMASTER_TAG_FINISH,
     APPMASTER_TAG_HISTORY,
+    APPMASTER_TAG_JOURNAL,
     APPMASTER_TAG_FIRST = 1000 /* workers and allocates */
 };
 
@@ -303,6 +331,10 @@ void appmaster_attempt_end(struct appmaster *am,
 void appmaster_attempt_report(struct appmaster *am,
                               struct appmaster_attempt *attempt,
                               const struct am_task_report_request *report);
+/* One that succeeded under an earlier master. False when the record does not fit this job. */
+bool appmaster_attempt_recover(struct appmaster *am,
+                               const struct am_task_succeeded *record,
+                               struct actions *actions);
 void appmaster_map_output_lost(struct appmaster *am,
                                struct appmaster_task *task,
                                const char *why,
@@ -353,6 +385,17 @@ void appmaster_umbilical_request(struct appmaster *am,
 void appmaster_umbilical_advance(struct appmaster *am, struct actions *actions);
 void appmaster_umbilical_cancelled(struct appmaster *am, uint64_t call);
 int64_t appmaster_umbilical_deadline_ms(const struct appmaster *am);
+
+/* journal.c */
+void appmaster_journal_note(struct appmaster *am, struct appmaster_attempt *attempt, bool is_lost);
+void appmaster_journal_read(struct appmaster *am, struct actions *actions);
+void appmaster_journal_answered(struct appmaster *am,
+                                const struct event *event,
+                                struct actions *actions);
+/* After the plan: takes over what earlier masters finished. */
+void appmaster_journal_recover(struct appmaster *am, struct actions *actions);
+void appmaster_journal_advance(struct appmaster *am, struct actions *actions);
+int64_t appmaster_journal_deadline_ms(const struct appmaster *am);
 
 /* allocation.c */
 void appmaster_allocation_advance(struct appmaster *am, struct actions *actions);

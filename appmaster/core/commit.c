@@ -96,6 +96,8 @@ static void clean(struct appmaster *am, struct actions *actions)
         .path = am->settings.job.staging,
         .recursive = true,
     };
+    if (am->journal_out)
+        return; /* what it writes is in the folder */
     if (request.path.length == 0) {
         am->finish_step = FINISH_DONE;
         actions_exit(actions, 0);

@@ -95,6 +95,16 @@ static void count_places(const struct appmaster *am, struct am_job_report *repor
     }
 }
 
+static void count_durable(const struct appmaster_task *tasks,
+                          size_t count,
+                          struct am_job_report *report)
+{
+    for (size_t i = 0; i < count; i++) {
+        report->tasks_durable += tasks[i].winner && tasks[i].winner->is_durable;
+        report->tasks_recovered += tasks[i].winner && tasks[i].winner->is_recovered;
+    }
+}
+
 void appmaster_report_make(const struct appmaster *am,
                            struct arena *arena,
                            struct am_job_report *ret_report)
@@ -124,6 +134,8 @@ void appmaster_report_make(const struct appmaster *am,
     ret_report->reduce_progress =
         progress_of(am->reduces, am->reduces_count, &ret_report->reduces_running);
     count_places(am, ret_report);
+    count_durable(am->maps, am->maps_count, ret_report);
+    count_durable(am->reduces, am->reduces_count, ret_report);
     counters_make(am, arena, ret_report);
 }
 

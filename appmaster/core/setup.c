@@ -92,6 +92,7 @@ static void ask(struct appmaster *am, struct actions *actions)
         blocks.path = am->plan_files[am->plan_file];
         appmaster_namenode_call(am, METHOD_NAMENODE_GET_BLOCKS, &blocks, actions);
         return;
+    case PLAN_JOURNAL: /* not a call to the namenode */
     case PLAN_DONE:
         return;
     }
@@ -229,7 +230,7 @@ static void output_answered(struct appmaster *am,
                             struct actions *actions)
 {
     if (event->status == ERR_NOT_FOUND) {
-        am->plan = am->settings.job.inputs_count > 0 ? PLAN_STATUS : PLAN_DONE;
+        am->plan = am->settings.app_attempt > 1 ? PLAN_JOURNAL : PLAN_STATUS;
     } else if (event->status == OK) {
         appmaster_job_fail(am,
                            arena_format(actions->arena,
@@ -277,11 +278,16 @@ void appmaster_setup_advance(struct appmaster *am, struct actions *actions)
 {
     if (am->job != JOB_SETUP)
         return;
+    if (am->plan == PLAN_JOURNAL) {
+        appmaster_journal_read(am, actions);
+        return;
+    }
     if (am->plan != PLAN_DONE) {
         if (appmaster_namenode_is_ready(am))
             ask(am, actions);
         return;
     }
     appmaster_reduces_make(am);
+    appmaster_journal_recover(am, actions);
     CHECK(appmaster_job_apply(am, JE_PLANNED, actions));
 }

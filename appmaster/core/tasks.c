@@ -16,6 +16,7 @@ static const struct transition_row task_rows[] = {
     {TASK_PENDING,   TE_ASSIGNED,      TASK_RUNNING,   NULL},
     {TASK_RUNNING,   TE_ATTEMPT_ENDED, TASK_PENDING,   NULL},
     {TASK_RUNNING,   TE_DONE,          TASK_SUCCEEDED, NULL},
+    {TASK_PENDING,   TE_RECOVERED,     TASK_SUCCEEDED, NULL}, /* under an earlier master */
     {TASK_SUCCEEDED, TE_OUTPUT_LOST,   TASK_PENDING,   NULL},
 };
 
@@ -34,12 +35,13 @@ const struct transition_table appmaster_task_table = {
 
 /* Attempts are made when a process asks, so none waits. */
 static const struct transition_row attempt_rows[] = {
-    {ATTEMPT_WAITING,   AE_ASSIGNED, ATTEMPT_RUNNING,   NULL},
-    {ATTEMPT_RUNNING,   AE_DONE,     ATTEMPT_SUCCEEDED, NULL},
-    {ATTEMPT_RUNNING,   AE_FAILED,   ATTEMPT_FAILED,    NULL},
-    {ATTEMPT_RUNNING,   AE_KILLED,   ATTEMPT_KILLED,    NULL},
-    {ATTEMPT_RUNNING,   AE_LOST,     ATTEMPT_LOST,      NULL},
-    {ATTEMPT_SUCCEEDED, AE_LOST,     ATTEMPT_LOST,      NULL},
+    {ATTEMPT_WAITING,   AE_ASSIGNED,  ATTEMPT_RUNNING,   NULL},
+    {ATTEMPT_WAITING,   AE_RECOVERED, ATTEMPT_SUCCEEDED, NULL}, /* under an earlier master */
+    {ATTEMPT_RUNNING,   AE_DONE,      ATTEMPT_SUCCEEDED, NULL},
+    {ATTEMPT_RUNNING,   AE_FAILED,    ATTEMPT_FAILED,    NULL},
+    {ATTEMPT_RUNNING,   AE_KILLED,    ATTEMPT_KILLED,    NULL},
+    {ATTEMPT_RUNNING,   AE_LOST,      ATTEMPT_LOST,      NULL},
+    {ATTEMPT_SUCCEEDED, AE_LOST,      ATTEMPT_LOST,      NULL},
 };
 
 static const char *const attempt_state_names[] = {"WAITING", "RUNNING", "SUCCEEDED",
@@ -122,11 +124,13 @@ struct appmaster_attempt *appmaster_attempt_find(const struct appmaster *am,
                                                  const struct attempt_id *id)
 {
     const struct appmaster_task *task = task_find(am, id->kind, id->task);
-    if (!task || id->attempt >= task->attempts_count ||
-        id->app.cluster_timestamp != am->settings.app.cluster_timestamp ||
+    if (!task || id->app.cluster_timestamp != am->settings.app.cluster_timestamp ||
         id->app.sequence != am->settings.app.sequence)
         return NULL;
-    return task->attempts[id->attempt];
+    for (size_t i = 0; i < task->attempts_count; i++)
+        if (task->attempts[i]->id.attempt == id->attempt)
+            return task->attempts[i];
+    return NULL;
 }
 
 size_t appmaster_tasks_pending(const struct appmaster *am, enum task_kind kind)
@@ -230,27 +234,44 @@ struct appmaster_task *appmaster_task_choose(struct appmaster *am,
 }
 
 /* --- attempts --------------------------------------------------------------------------------- */
+static struct appmaster_attempt *attempt_add(struct appmaster *am,
+                                             struct appmaster_task *task,
+                                             const struct container_id *container,
+                                             const struct endpoint *node)
+{
+    struct appmaster_attempt *attempt = ARENA_NEW(am->arena, struct appmaster_attempt);
+    attempt->task = task;
+    attempt->container = *container;
+    attempt->node = *(const struct endpoint *)message_copy(&endpoint_type, node, am->arena);
+    attempt->arena = arena_open(0);
+    task->attempts = mem_reserve(task->attempts, task->attempts_count, &task->attempts_capacity,
+                                 sizeof *task->attempts);
+    task->attempts[task->attempts_count++] = attempt;
+    return attempt;
+}
+
+/* Of this master's own numbers, so that no attempt of an earlier master has it. */
+static uint32_t next_number(const struct appmaster *am, const struct appmaster_task *task)
+{
+    uint32_t number = (am->settings.app_attempt - 1) * APPMASTER_ATTEMPT_NUMBERS;
+    for (size_t i = 0; i < task->attempts_count; i++)
+        if (task->attempts[i]->id.attempt >= number)
+            number = task->attempts[i]->id.attempt + 1;
+    return number;
+}
+
 struct appmaster_attempt *appmaster_attempt_new(struct appmaster *am,
                                                 struct appmaster_task *task,
                                                 struct appmaster_worker *worker,
                                                 struct actions *actions)
 {
-    struct appmaster_attempt *attempt = ARENA_NEW(am->arena, struct appmaster_attempt);
-    attempt->id = (struct attempt_id){.app = am->settings.app,
-                                      .kind = task->kind,
-                                      .task = task->index,
-                                      .attempt = (uint32_t)task->attempts_count};
-    attempt->task = task;
+    uint32_t number = next_number(am, task);
+    struct appmaster_attempt *attempt = attempt_add(am, task, &worker->id, &worker->node);
+    attempt->id = (struct attempt_id){
+        .app = am->settings.app, .kind = task->kind, .task = task->index, .attempt = number};
     attempt->worker = worker;
-    attempt->container = worker->id;
-    const struct endpoint *node = message_copy(&endpoint_type, &worker->node, am->arena);
-    attempt->node = *node;
-    attempt->arena = arena_open(0);
     attempt->started_ms = (uint64_t)am->wall_ms;
     attempt->heard_ms = am->now_ms;
-    task->attempts = mem_reserve(task->attempts, task->attempts_count, &task->attempts_capacity,
-                                 sizeof *task->attempts);
-    task->attempts[task->attempts_count++] = attempt;
     attempt_apply(attempt, AE_ASSIGNED, actions);
     task_apply(task, TE_ASSIGNED);
     am->version++;
@@ -297,6 +318,18 @@ static void keep_result(struct appmaster *am,
     attempt->finished_ms = (uint64_t)am->wall_ms;
 }
 
+static void task_won(struct appmaster *am, struct appmaster_attempt *attempt)
+{
+    attempt->task->winner = attempt;
+    if (attempt->id.kind == TASK_MAP) {
+        am->maps_done++;
+        row_add(am, attempt, false);
+    } else {
+        am->reduces_done++;
+    }
+    am->version++;
+}
+
 void appmaster_attempt_done(struct appmaster *am,
                             struct appmaster_attempt *attempt,
                             const struct am_task_done_request *done,
@@ -306,15 +339,37 @@ void appmaster_attempt_done(struct appmaster *am,
     keep_result(am, attempt, done);
     attempt_apply(attempt, AE_DONE, actions);
     task_apply(task, TE_DONE);
-    task->winner = attempt;
     attempt->worker = NULL;
-    if (task->kind == TASK_MAP) {
-        am->maps_done++;
-        row_add(am, attempt, false);
-    } else {
-        am->reduces_done++;
-    }
-    am->version++;
+    task_won(am, attempt);
+    appmaster_journal_note(am, attempt, false);
+}
+
+bool appmaster_attempt_recover(struct appmaster *am,
+                               const struct am_task_succeeded *record,
+                               struct actions *actions)
+{
+    struct appmaster_task *task = task_find(am, record->attempt.kind, record->attempt.task);
+    bool has_partitions = record->attempt.kind == TASK_MAP && am->reduces_count > 0;
+    if (!task || task->state != TASK_PENDING || appmaster_attempt_find(am, &record->attempt) ||
+        (has_partitions && record->partition_bytes_count != am->reduces_count))
+        return false;
+    struct appmaster_attempt *attempt = attempt_add(am, task, &record->container, &record->node);
+    attempt->id = record->attempt;
+    attempt->counters = record->counters;
+    attempt->counters_count = record->counters_count;
+    attempt->partition_bytes = record->partition_bytes;
+    attempt->output_path = record->output_path;
+    attempt->output_file_id = record->output_file_id;
+    attempt->output_length = record->output_length;
+    attempt->started_ms = record->started_ms;
+    attempt->finished_ms = record->finished_ms;
+    attempt->progress = 1;
+    attempt->is_durable = true;
+    attempt->is_recovered = true;
+    attempt_apply(attempt, AE_RECOVERED, actions);
+    task_apply(task, TE_RECOVERED);
+    task_won(am, attempt);
+    return true;
 }
 
 static void failed_too_often(struct appmaster *am,
@@ -376,6 +431,7 @@ void appmaster_map_output_lost(struct appmaster *am,
     am->attempts_lost++;
     am->maps_rerun++;
     row_add(am, attempt, true);
+    appmaster_journal_note(am, attempt, true);
     am->version++;
 }
 
@@ -407,4 +463,5 @@ void appmaster_tasks_free(struct appmaster *am)
     mem_free(am->maps);
     mem_free(am->reduces);
     mem_free(am->rows);
+    mem_free(am->log);
 }

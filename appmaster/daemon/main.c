@@ -6,6 +6,7 @@
 
 #include "appmaster/core/appmaster.h"
 #include "appmaster/daemon/job.h"
+#include "appmaster/daemon/journal.h"
 #include "dfs/client/dfs.h"
 #include "lib/base/buf.h"
 #include "lib/base/mem.h"
@@ -23,25 +24,34 @@ struct master {
     struct arena *arena; /* of what the machine's settings point to */
     struct appmaster_settings settings;
     struct dfs *dfs;
+    struct master_journal journal; /* used by one worker at a time */
 };
 
-/* One history file to be written by a worker thread. */
-struct history_work {
+/* Something for a worker thread to write or read. */
+struct file_work {
     struct master *master;
     struct shell *shell;
     uint64_t tag;
     struct buf bytes;
 };
 
+/* What a reading gave. */
+struct journal_records {
+    struct am_master_journal journal; /* first: the core is given this */
+    struct arena *arena;
+};
+
 static const struct setting master_settings[] = {
-    {"appmaster.worker_idle",     SETTING_MS, "1s",  "an idle container is given back after so long",     0,
-     0                                                                                                        },
-    {"appmaster.worker_start",    SETTING_MS, "30s", "from a container's start to its first call",        0,
-     0                                                                                                        },
-    {"appmaster.report_interval", SETTING_MS, "1s",  "between the reports of a task",                     0, 0},
-    {"appmaster.starve",          SETTING_MS, "2s",  "a map that waits so long takes a reduce's place",   0, 0},
-    {"appmaster.give_up",         SETTING_MS, "10m", "the namenode is silent for so long: the job fails", 0,
-     0                                                                                                        },
+    {"appmaster.worker_idle",     SETTING_MS, "1s",    "an idle container is given back after so long",     0,
+     0                                                                                                          },
+    {"appmaster.worker_start",    SETTING_MS, "30s",   "from a container's start to its first call",        0,
+     0                                                                                                          },
+    {"appmaster.report_interval", SETTING_MS, "1s",    "between the reports of a task",                     0, 0},
+    {"appmaster.starve",          SETTING_MS, "2s",    "a map that waits so long takes a reduce's place",   0, 0},
+    {"appmaster.give_up",         SETTING_MS, "10m",   "the namenode is silent for so long: the job fails", 0,
+     0                                                                                                          },
+    {"appmaster.journal_after",   SETTING_MS, "200ms",
+     "a younger job writes no journal; the least pause between two writes",                                 0, 0},
 };
 
 MACHINE_DOOR(appmaster);
@@ -50,7 +60,7 @@ MACHINE_DOOR(appmaster);
  * -------------------------------------------------------------------------------------- */
 static void history_write(void *argument)
 {
-    struct history_work *work = argument;
+    struct file_work *work = argument;
     struct master *master = work->master;
     struct dfs_create_options options = {
         .permission = 0644, .overwrite = true, .create_parents = true};
@@ -66,16 +76,70 @@ static void history_write(void *argument)
     mem_free(work);
 }
 
+/* --- journal
+ * -------------------------------------------------------------------------------------- */
+static void journal_append(void *argument)
+{
+    struct file_work *work = argument;
+    struct master *master = work->master;
+    struct error error = {0};
+    enum status status = master_journal_append(&master->journal, buf_slice(&work->bytes), &error);
+    if (status != OK)
+        log_event(daemon_log(master->daemon), LOG_LEVEL_WARN, "journal_not_written",
+                  log_text("error", error.text));
+    shell_effect_done(work->shell, work->tag, APPMASTER_APPEND_JOURNAL, status,
+                      slice_from_string(error.text), NULL, NULL);
+    buf_close(&work->bytes);
+    mem_free(work);
+}
+
+static void records_free(void *data)
+{
+    struct journal_records *records = data;
+    arena_close(records->arena);
+    mem_free(records);
+}
+
+static void journal_read(void *argument)
+{
+    struct file_work *work = argument;
+    struct master *master = work->master;
+    struct error error = {0};
+    struct journal_records *records = MEM_NEW(struct journal_records);
+    records->arena = arena_open(0);
+    enum status status =
+        master_journal_read(&master->journal, records->arena, &records->journal, &error);
+    if (status != OK)
+        log_event(daemon_log(master->daemon), LOG_LEVEL_WARN, "journal_not_read",
+                  log_text("error", error.text));
+    shell_effect_done(work->shell, work->tag, APPMASTER_READ_JOURNAL, status,
+                      slice_from_string(error.text), records, records_free);
+    buf_close(&work->bytes);
+    mem_free(work);
+}
+
+/* --- all of them
+ * -------------------------------------------------------------------------------------- */
 static void on_effect(void *state, struct shell *shell, uint64_t tag, int effect, const void *data)
 {
+    static const struct {
+        const struct message_type *type; /* of data; NULL: none */
+        void (*perform)(void *work);
+    } effects[APPMASTER_EFFECT_COUNT] = {
+        [APPMASTER_WRITE_HISTORY] = {&am_job_history_type,    history_write },
+        [APPMASTER_APPEND_JOURNAL] = {&am_master_journal_type, journal_append},
+        [APPMASTER_READ_JOURNAL] = {NULL,                    journal_read  },
+    };
     struct master *master = state;
     struct error error = {0};
-    struct history_work *work = MEM_NEW(struct history_work);
-    *work = (struct history_work){.master = master, .shell = shell, .tag = tag};
+    struct file_work *work = MEM_NEW(struct file_work);
+    *work = (struct file_work){.master = master, .shell = shell, .tag = tag};
     buf_open(&work->bytes, LIMIT_MESSAGE_BYTES);
-    enum status status = wire_pack(&am_job_history_type, data, &work->bytes, &error);
+    enum status status = OK;
+    if (effects[effect].type)
+        status = wire_pack(effects[effect].type, data, &work->bytes, &error);
     if (status == OK) {
-        workers_post(daemon_workers(master->daemon), history_write, work);
+        workers_post(daemon_workers(master->daemon), effects[effect].perform, work);
         return;
     }
     shell_effect_done(shell, tag, effect, status, slice_from_string(error.text), NULL, NULL);
@@ -115,6 +179,7 @@ static void settings_take(struct master *master)
     to->report_interval_ms = settings_ms(from, "appmaster.report_interval");
     to->starve_ms = settings_ms(from, "appmaster.starve");
     to->give_up_ms = settings_ms(from, "appmaster.give_up");
+    to->journal_after_ms = settings_ms(from, "appmaster.journal_after");
 }
 
 static enum status on_open(struct daemon *daemon,
@@ -132,6 +197,9 @@ static enum status on_open(struct daemon *daemon,
         status = dfs_start(master, reterr_error);
     if (status == OK) {
         settings_take(master);
+        master->journal = (struct master_journal){.dfs = master->dfs,
+                                                  .staging = master->settings.job.staging,
+                                                  .app_attempt = master->settings.app_attempt};
         status = appmaster_open(&master->settings, host_random_u64(), &machine);
         if (status != OK)
             status =

@@ -34,5 +34,5 @@ EXTRA_DIST += \
 	tests/cluster/jobs/other_version.c \
 	tests/cluster/jobs/wait_for_path.c \
 	tests/cluster/make_text.py
-CLUSTER_TESTS += tests/cluster/test_faults tests/cluster/test_rot
+CLUSTER_TESTS += tests/cluster/test_faults tests/cluster/test_masters tests/cluster/test_rot
 EXTRA_DIST += tests/cluster/flip.py

@@ -2,6 +2,7 @@ SIM_TESTS += tests/sim/test_cluster
 tests_sim_test_cluster_SOURCES = \
 	tests/sim/actors.h \
 	tests/sim/clients.c \
+	tests/sim/journals.c \
 	tests/sim/machines.c \
 	tests/sim/put.c \
 	tests/sim/runner.c \

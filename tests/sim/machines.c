@@ -57,7 +57,8 @@ DOOR(datanode, datanode_do_step, NULL);
 DOOR(appmaster, appmaster_do_step, NULL);
 
 enum {
-    CHILDREN_MAX = 256
+    CHILDREN_MAX = 256,
+    NODEMGR_ID_FIRST = 200
 };
 
 struct child {
@@ -482,6 +483,9 @@ static struct process *master_start(struct world *world,
         .history_path = slice_from_string("/history"),
         .worker_failures_max = 1000,
     };
+    struct container_id *self = arena_new(process->disk, sizeof *self);
+    *self = *container;
+    process->state = self;
     struct appmaster *appmaster = NULL;
     CHECK(appmaster_open(&settings, rng_u64(&world->rng), &appmaster) == OK);
     process->door = &appmaster_door;
@@ -490,11 +494,32 @@ static struct process *master_start(struct world *world,
     return process;
 }
 
+/* A master that hears of a lost node may run again what was there. */
+static void appmaster_stepped(struct world *world,
+                              struct process *process,
+                              const struct event *event,
+                              const struct actions *actions,
+                              bool is_durable)
+{
+    bool is_news = event->kind == EVENT_RESPONSE &&
+                   event->method == METHOD_MASTER_TRACKER_ALLOCATE && event->status == OK;
+    const struct rm_allocate_response *response = is_news ? event->message : NULL;
+    (void)process;
+    (void)actions;
+    (void)is_durable;
+    for (size_t i = 0; response && i < response->lost_node_ids_count; i++)
+        scenario_outputs_doubted(world, (uint32_t)(response->lost_node_ids[i] - NODEMGR_ID_FIRST));
+}
+
 static void appmaster_perform(
     struct world *world, struct process *process, uint64_t tag, int effect, const void *data)
 {
-    (void)data;
-    world_effect_done(world, process, world_delay(world), tag, effect, OK, NULL, 0);
+    if (effect == APPMASTER_APPEND_JOURNAL)
+        scenario_journal_append(world, process, tag, data);
+    else if (effect == APPMASTER_READ_JOURNAL)
+        scenario_journal_read(world, process, tag);
+    else
+        world_effect_done(world, process, world_delay(world), tag, effect, OK, NULL, 0);
 }
 
 static void master_begins(struct world *world, struct process *process, uint64_t tag)
@@ -528,6 +553,7 @@ static void launch(struct world *world,
         CHECK(slice_parse_u64(environment(&launch_data->launch, "JOB"), &job));
         process = master_start(world, nodemgr, container, (size_t)job);
         process->perform_effect = appmaster_perform;
+        process->on_stepped = appmaster_stepped;
         world_wake(world, process, world_delay(world), master_begins, 0);
     } else {
         process = task_start(world, nodemgr->host, container,
@@ -661,7 +687,7 @@ static void nodemgr_restart(struct world *world, struct process *process)
         if (disk->apps[i].sequence != 0)
             apps[apps_count++] = disk->apps[i];
     struct nodemgr_settings settings = {
-        .self = endpoint_of(process, 200 + process->number),
+        .self = endpoint_of(process, NODEMGR_ID_FIRST + process->number),
         .capacity = {.memory_bytes = 300, .vcores = 3},
         .incarnation = ++disk->incarnation,
         .rm_address = world->scenario->rm->address,

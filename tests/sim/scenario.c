@@ -239,6 +239,7 @@ bool scenario_run(struct world *world)
     if (!world->has_failed)
         verify_end(world);
     machines_free(world);
+    scenario_journals_free(world);
     actors_free(world);
     mem_free(scenario);
     world->scenario = NULL;

@@ -12,7 +12,8 @@ enum {
     SCENARIO_FAULTS_MS = 60000,  /* faults come in this time */
     SCENARIO_LIMIT_MS = 1800000, /* in peace, everything must be over by then */
     SCENARIO_FILES_MAX = 64,
-    SCENARIO_JOBS = 2
+    SCENARIO_JOBS = 2,
+    SCENARIO_TASKS_MAX = 16 /* of a job and kind */
 };
 
 /* A block on a datanode's disk. */
@@ -52,6 +53,20 @@ struct job_plan {
     char staging[64];
 };
 
+/* What the masters of a job wrote, and what must follow from it. */
+struct job_journal {
+    struct master_batch *batches; /* in the order of writing */
+    size_t count;
+    size_t capacity;
+    uint32_t
+        read_by; /* the newest master that has read; what older ones write now, nobody need know */
+
+    struct {
+        bool is_durable; /* finished, and the next master can know it */
+        uint32_t host;   /* of a map's output */
+    } tasks[2][SCENARIO_TASKS_MAX];
+};
+
 struct scenario {
     struct process *namenode;
     struct process *rm;
@@ -63,6 +78,7 @@ struct scenario {
     struct known_file files[SCENARIO_FILES_MAX];
     size_t files_count;
     struct job_plan jobs[SCENARIO_JOBS];
+    struct job_journal journals[SCENARIO_JOBS]; /* by application sequence - 1 */
     uint32_t tasks_started;
     uint32_t masters_started;
     uint32_t crashes;
@@ -95,6 +111,20 @@ void block_send(struct world *world,
 struct datanode_disk *datanode_disk(const struct process *datanode);
 struct slice scenario_outputs_key(
     struct arena *arena, uint32_t host, uint32_t app, uint32_t map, uint32_t attempt);
+
+/* journals.c: the masters' journals, and SIM-5. */
+struct am_master_journal;
+void scenario_journal_append(struct world *world,
+                             struct process *master,
+                             uint64_t tag,
+                             const struct am_master_journal *batch);
+void scenario_journal_read(struct world *world, struct process *master, uint64_t tag);
+void scenario_journals_free(struct world *world);
+/* An attempt is given to a process: fails the run when the task's success is durable. */
+void scenario_attempt_begins(struct world *world, const struct attempt_id *attempt);
+/* A reduce could not fetch it, or its host is troubled: it may be run again. */
+void scenario_output_doubted(struct world *world, uint32_t app_sequence, uint32_t map);
+void scenario_outputs_doubted(struct world *world, uint32_t host);
 
 /* actors.c: clients and tasks. */
 void clients_start(struct world *world);

@@ -171,9 +171,9 @@ static void map_read(struct world *world,
     }
     uint32_t *crc = arena_new(world->scenario->datanodes[0]->disk, sizeof *crc);
     *crc = response->blocks[0].crc32c;
-    struct slice key = scenario_outputs_key(
-        process->disk, process->host, task->attempt.app.sequence, task->attempt.task,
-        task->attempt.attempt + 1000 * task->container.app_attempt);
+    struct slice key =
+        scenario_outputs_key(process->disk, process->host, task->attempt.app.sequence,
+                             task->attempt.task, task->attempt.attempt);
     (void)map_put(world->scenario->outputs, key, crc);
     tell_done(world, process, 0);
 }
@@ -197,9 +197,8 @@ static bool fetch_one(struct world *world, struct process *process, uint32_t map
     struct task *task = process->state;
     struct fetch *fetch = &task->fetches[map];
     const struct process *nodemgr = world->scenario->nodemgrs[fetch->host];
-    struct slice key =
-        scenario_outputs_key(process->disk, fetch->host, task->attempt.app.sequence, map,
-                             fetch->attempt + 1000 * task->container.app_attempt);
+    struct slice key = scenario_outputs_key(process->disk, fetch->host, task->attempt.app.sequence,
+                                            map, fetch->attempt);
     const uint32_t *crc = map_get(world->scenario->outputs, key);
     if (!world_is_reachable(world, process->host, nodemgr) || !crc ||
         rng_chance(&world->rng, world->faults.loss_ppm)) {
@@ -243,6 +242,7 @@ static void fetch_all(struct world *world, struct process *process, uint64_t tag
                 .attempt = task->attempt, .map = i, .map_attempt = fetch->attempt};
             fetch->is_reported = true;
             fetch->is_known = false;
+            scenario_output_doubted(world, task->attempt.app.sequence, i);
             call_master(world, process, TAG_FETCH_FAILED, METHOD_UMBILICAL_FETCH_FAILED, &request);
             return;
         }
@@ -283,6 +283,7 @@ static void task_given(struct world *world,
                        const struct am_get_task_response *response)
 {
     struct task *task = process->state;
+    scenario_attempt_begins(world, &response->attempt);
     task->has_attempt = true;
     task->attempt = response->attempt;
     task->map_count = response->map_count;

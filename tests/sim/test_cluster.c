@@ -88,7 +88,8 @@ int main(int argument_count, char **arguments)
     failed += check_repeatable(1);
     total += REPEATED;
     static const char *const bugs[BUG_COUNT] = {"", "reply before the sync", "drop a retry",
-                                                "accept a stale container id"};
+                                                "accept a stale container id",
+                                                "forget a master's journal"};
     for (int bug = 1; bug < BUG_COUNT; bug++, total++)
         failed += check_bug((enum world_bug)bug, bugs[bug]);
     const char *first = getenv("MILLRACE_TEST_SEED");

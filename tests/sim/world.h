@@ -46,6 +46,7 @@ enum world_bug {
     BUG_REPLY_BEFORE_SYNC, /* a shell answers before its records are durable */
     BUG_DROP_RETRY,        /* a report that failed once is never sent again */
     BUG_STALE_CONTAINER,   /* a node manager starts containers granted before the last restart */
+    BUG_FORGOTTEN_JOURNAL, /* a master's journal is not there for the next one */
     BUG_COUNT,
     BUG_TORN_BATCH = BUG_COUNT, /* half of a step's records are taken after a crash; of test_dfs */
     BUG_OF_DFS                  /* from here on: tests/sim/dfs.h */

@@ -71,7 +71,7 @@ static void keep(const struct action *action)
     } else if (action->kind == ACTION_FAIL && f.replies_count < REPLIES_MAX) {
         f.replies[f.replies_count++] =
             (struct reply){.call = action->call, .status = action->status};
-    } else if (action->kind == ACTION_EFFECT) {
+    } else if (action->kind == ACTION_EFFECT && action->effect == APPMASTER_WRITE_HISTORY) {
         f.history = message_copy(&am_job_history_type, action->data, f.arena);
         f.history_tag = action->tag;
     } else if (action->kind == ACTION_EXIT) {
