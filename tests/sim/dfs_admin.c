@@ -41,6 +41,8 @@ static bool is_thrown_away(const struct world *world, uint32_t node)
 void dfs_admin_serve(struct world *world, uint32_t node, enum dfs_datanode_admin_action action)
 {
     struct dfs_sim *sim = world->dfs;
+    if (is_thrown_away(world, node))
+        return;
     struct dfs_set_datanode_admin_request request = {.node_id = dfs_node_id(sim->datanodes[node]),
                                                      .action = action};
     world_trace(world, "dn%u: %s", node, dfs_datanode_admin_action_name(action));
