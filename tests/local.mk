@@ -20,11 +20,12 @@ MEMORY_TESTS_FOLDERS = \
 	tests/unit/model/% tests/unit/wire/% tests/unit/namenode/% tests/unit/dfs/% tests/unit/rm/% \
 	tests/unit/nodemgr/% tests/unit/appmaster/% tests/unit/mr/%
 MEMORY_TESTS_OTHERS = \
-	tests/unit/dfs/test_datanode_faults tests/unit/dfs/test_datanode_folders \
+	tests/unit/model/test_ids tests/unit/dfs/test_datanode_faults tests/unit/dfs/test_datanode_folders \
 	tests/unit/dfs/test_datanode_latency tests/unit/dfs/test_datanode_power \
-	tests/unit/dfs/test_datanode_rate tests/unit/dfs/test_datanode_store tests/unit/rm/test_daemon tests/unit/rm/test_tables \
-	tests/unit/nodemgr/test_nodemgr_daemon tests/unit/nodemgr/test_nodemgr_environment \
-	tests/unit/nodemgr/test_nodemgr_folders $(filter-out tests/unit/mr/test_engine, \
+	tests/unit/dfs/test_datanode_rate tests/unit/dfs/test_datanode_store tests/unit/dfs/test_dfs_fetch \
+	tests/unit/rm/test_daemon tests/unit/rm/test_tables \
+	tests/unit/nodemgr/test_nodemgr_daemon tests/unit/nodemgr/test_nodemgr_disk \
+	tests/unit/nodemgr/test_nodemgr_environment tests/unit/nodemgr/test_nodemgr_folders $(filter-out tests/unit/mr/test_engine, \
 	    $(filter tests/unit/mr/%, $(UNIT_TESTS)))
 
 TOOL_TESTS += \
